@@ -1,0 +1,12 @@
+import { Module } from '@nestjs/common';
+import { ConfigModule } from './config/config.module';
+import { HealthModule } from './health/health.module';
+import { HttpModule } from './http/http.module';
+import { LoggingModule } from './logging/logging.module';
+import { MetricsModule } from './metrics/metrics.module';
+import { ModelsModule } from './models/models.module';
+import { NativeModule } from './protocols/native/native.module';
+
+/** The only file that knows every room. Ground floor first. */
+@Module({ imports: [ConfigModule, LoggingModule, MetricsModule, ModelsModule, NativeModule, HealthModule, HttpModule] })
+export class AppModule {}

@@ -1,0 +1,111 @@
+import { IsIn, IsInt, IsNotEmpty, Matches, Max, Min } from 'class-validator';
+import { Setting } from './setting';
+
+const MIB = 2 ** 20;
+
+/** Where the service listens, what it reads, how it stops. */
+export class HttpConfig {
+  @Setting('HOST', 'Address to listen on. Any but a loopback address also needs `AUTH_MODE`.')
+  @IsNotEmpty()
+  readonly host: string = '127.0.0.1';
+
+  @Setting('PORT', 'Port to listen on; 0 takes a free one.')
+  @IsInt()
+  @Min(0)
+  @Max(65_535)
+  readonly port: number = 4100;
+
+  @Setting('AUTH_MODE', '`none`: everybody who reaches the address may do everything. Must be said aloud where `HOST` is not loopback.')
+  @IsIn(['', 'none'])
+  readonly authMode: string = '';
+
+  @Setting('MAX_JSON_BYTES', 'Largest JSON body; beyond it 413.')
+  @IsInt()
+  @Min(1024)
+  @Max(1024 * MIB)
+  readonly maxJsonBytes: number = 8 * MIB;
+
+  @Setting('DRAIN_SECONDS', 'On SIGTERM: how long requests are still taken after readiness has gone, before the port closes.')
+  @IsInt()
+  @Min(0)
+  @Max(600)
+  readonly drainSeconds: number = 5;
+
+  @Setting('STOP_SECONDS', 'After the port has closed: how long requests in flight may take to end before their connections are cut.')
+  @IsInt()
+  @Min(1)
+  @Max(600)
+  readonly stopSeconds: number = 20;
+}
+
+/** What is written to the log. */
+export class LogConfig {
+  @Setting('LOG_LEVEL', 'Least level that is written: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.')
+  @IsIn(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+  readonly level: string = 'info';
+}
+
+/** Where the registry lives. */
+export class StorageConfig {
+  @Setting('MODELS_DIR', 'Folder of the registry: blobs, log, uploads in progress.')
+  @IsNotEmpty()
+  readonly modelsDir: string = 'models';
+}
+
+/** What comes in, and what must be there. */
+export class ModelsConfig {
+  @Setting('MAX_UPLOAD_BYTES', 'Largest upload, all files together; beyond it 413.')
+  @IsInt()
+  @Min(1024)
+  readonly maxUploadBytes: number = 2048 * MIB;
+
+  @Setting('REQUIRED_MODELS', 'Names, separated by commas, that must be in service before `/health/startup` and `/health/ready` say yes.')
+  @Matches(/^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/, { each: true })
+  readonly required: readonly string[] = [];
+
+  @Setting('EXAMPLES', '`on`: a first start on an empty registry publishes the example model. `off`: it stays empty.')
+  @IsIn(['on', 'off'])
+  readonly examples: string = 'on';
+}
+
+/** The engine processes. */
+export class RuntimeConfig {
+  @Setting('ENGINE_DEADLINE_MS', 'How long one run of a model may take before its engine process is killed (504); a model may set its own.')
+  @IsInt()
+  @Min(1)
+  @Max(3_600_000)
+  readonly engineDeadlineMs: number = 10_000;
+
+  @Setting('IMPORT_DEADLINE_SECONDS', 'How long an uploaded model may take to load and to run on a sample; beyond it 422.')
+  @IsInt()
+  @Min(1)
+  @Max(3_600)
+  readonly importDeadlineSeconds: number = 30;
+
+  @Setting('HOST_MEMORY_MB', 'Data memory that one engine process may take (Linux with `prlimit` only).')
+  @IsInt()
+  @Min(600)
+  readonly hostMemoryMb: number = 4096;
+}
+
+/** How much may wait, and for how long. */
+export class InferenceConfig {
+  @Setting('CALL_DEADLINE_SECONDS', 'How long a prediction may take in all, waiting included; beyond it 504.')
+  @IsInt()
+  @Min(1)
+  @Max(3_600)
+  readonly callDeadlineSeconds: number = 30;
+
+  @Setting('MAX_CALLS_PER_MODEL', 'Predictions of one model that may wait or run at the same time; beyond it 429.')
+  @IsInt()
+  @Min(1)
+  readonly maxCallsPerModel: number = 256;
+
+  @Setting('MAX_CALLS', 'Predictions that may wait or run at the same time, all models together; beyond it 429.')
+  @IsInt()
+  @Min(1)
+  readonly maxCalls: number = 1024;
+}
+
+/** Every group, in the order of the table of settings. */
+export const CONFIG_GROUPS = [HttpConfig, LogConfig, StorageConfig, ModelsConfig, RuntimeConfig, InferenceConfig] as const;

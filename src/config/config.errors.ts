@@ -1,0 +1,10 @@
+import { AppError } from '../errors/app-error';
+
+export class BadConfiguration extends AppError {
+  readonly code = 'BAD_CONFIGURATION';
+  readonly kind = 'internal' as const;
+  /** @param faults one sentence each, none with a secret value in it */
+  constructor(faults: readonly string[]) {
+    super(`The configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n  ${faults.join('\n  ')}`);
+  }
+}

@@ -1,0 +1,40 @@
+/** Why something was refused or failed, in the caller's terms. `http/problem.ts` decides the HTTP status of each kind, once. */
+export type ErrorKind =
+  | 'malformed'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not-found'
+  | 'conflict'
+  | 'stale'
+  | 'too-large'
+  | 'media-type'
+  | 'invalid'
+  | 'precondition'
+  | 'overloaded'
+  | 'internal'
+  | 'unavailable'
+  | 'deadline'
+  | 'no-space';
+
+/** What a caller needs to mend the request: the part at fault, what was wanted there, what came. */
+export interface ErrorDetails {
+  readonly field?: string;
+  readonly expected?: string;
+  readonly actual?: string;
+}
+
+/** Base of every error that a room of this house throws on purpose. Knows nothing of HTTP, of logging or of the request. */
+export abstract class AppError extends Error {
+  /** Stable and public: a client may switch on it, and `docs/ERRORS.md` lists it. */
+  abstract readonly code: string;
+  abstract readonly kind: ErrorKind;
+
+  constructor(
+    message: string,
+    readonly details: ErrorDetails = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}

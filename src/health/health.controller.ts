@@ -1,0 +1,86 @@
+import { Controller, Get, Query, ServiceUnavailableException } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { type HealthCheckResult, HealthCheckService } from '@nestjs/terminus';
+import { Refuses } from '../errors/refuses.decorator';
+import { DrainIndicator } from './drain.indicator';
+import { NotReady } from './health.errors';
+import { ModelsIndicator } from './models.indicator';
+import { StorageIndicator } from './storage.indicator';
+
+/** A probe's answer: yes, and what is impaired all the same. */
+interface Ready {
+  readonly status: 'ok' | 'degraded';
+  readonly degraded: readonly string[];
+}
+
+const READY = ApiOkResponse({ description: 'Yes', schema: { type: 'object', example: { status: 'ok', degraded: [] } } });
+const NOT_READY = new NotReady({ models: { status: 'down', serving: 0, broken: [], waitingFor: ['iris'] } });
+const EXAMPLE = {
+  status: 'ok',
+  info: { server: { status: 'up' }, models: { status: 'up', serving: 1, broken: [] }, storage: { status: 'up', writable: true } },
+  error: {},
+  details: { server: { status: 'up' }, models: { status: 'up', serving: 1, broken: [] }, storage: { status: 'up', writable: true } },
+};
+
+@ApiTags('operation')
+@Controller('health')
+export class HealthController {
+  constructor(
+    private readonly health: HealthCheckService,
+    private readonly models: ModelsIndicator,
+    private readonly storage: StorageIndicator,
+    private readonly drain: DrainIndicator,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'Everything that is known of the service’s health' })
+  @ApiOkResponse({ schema: { type: 'object', example: EXAMPLE } })
+  @Refuses(NOT_READY)
+  all(): Promise<HealthCheckResult> {
+    return this.check();
+  }
+
+  @Get('live')
+  @ApiOperation({ summary: 'Whether the process answers; depends on nothing else' })
+  @READY
+  live(): Ready {
+    return { status: 'ok', degraded: [] };
+  }
+
+  @Get('ready')
+  @ApiOperation({
+    summary: 'Whether to send traffic',
+    description: 'A broken model that is not required does not change it, nor does a registry that takes no changes.',
+  })
+  @ApiQuery({ name: 'check', required: false, enum: ['write'], description: '`write`: say no also where the registry takes no changes' })
+  @READY
+  @Refuses(NOT_READY)
+  ready(@Query('check') check?: string): Promise<Ready> {
+    return this.probe(check === 'write');
+  }
+
+  @Get('startup')
+  @ApiOperation({ summary: 'Whether the start has ended: required models loaded and warm' })
+  @READY
+  @Refuses(NOT_READY)
+  startup(): Promise<Ready> {
+    return this.probe(false);
+  }
+
+  private async probe(write: boolean): Promise<Ready> {
+    const { status, details } = await this.check();
+    const degraded = Object.keys(details).filter((name) => details[name]?.status === 'degraded');
+    if (write && degraded.includes('storage')) throw new NotReady(details);
+    return { status: status === 'degraded' ? 'degraded' : 'ok', degraded };
+  }
+
+  /** Terminus tells a failure by an exception of Nest's; this house has one form of errors. */
+  private async check(): Promise<HealthCheckResult> {
+    try {
+      return await this.health.check([() => this.drain.check(), () => this.models.check(), () => this.storage.check()]);
+    } catch (error) {
+      if (!(error instanceof ServiceUnavailableException)) throw error;
+      throw new NotReady((error.getResponse() as HealthCheckResult).details);
+    }
+  }
+}

@@ -1,0 +1,10 @@
+import { AppError } from '../errors/app-error';
+
+export class NotReady extends AppError {
+  readonly code = 'NOT_READY';
+  readonly kind = 'unavailable' as const;
+  /** @param checks what each check said */
+  constructor(readonly checks: object) {
+    super('The service is not ready');
+  }
+}

@@ -1,0 +1,48 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { AppError } from '../errors/app-error';
+import { CORRELATION_HEADER, recordOf } from '../logging/request-record';
+import { InternalError, MalformedRequest, RouteNotFound } from './http.errors';
+import { PROBLEM_TYPE, problemOf, STATUS } from './problem';
+
+const RETRY_AFTER_SECONDS = '1';
+
+/** The one place where an error becomes an answer. What nobody foresaw is a 500 that tells the caller nothing but the id. */
+@Catch()
+export class ErrorFilter implements ExceptionFilter {
+  private readonly logger = new Logger(ErrorFilter.name);
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<Request>();
+    const response = host.switchToHttp().getResponse<Response>();
+    const record = recordOf(request);
+    const error = appErrorOf(thrown, request);
+    const status = STATUS[error.kind];
+    record.code = error.code;
+    // a probe that says no is an answer, not a failure: the access line has it
+    if (status >= 500 && error.code !== 'NOT_READY') {
+      this.logger.error('request failed', { correlationId: record.correlationId, code: error.code, err: thrown });
+    }
+    if (response.headersSent) return void response.destroy();
+    response.statusCode = status;
+    response.setHeader(CORRELATION_HEADER, record.correlationId);
+    response.setHeader('Content-Type', PROBLEM_TYPE);
+    if (status === 429 || status === 503) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
+    const body = Buffer.from(JSON.stringify(problemOf(error, record.correlationId)));
+    response.setHeader('Content-Length', body.length);
+    response.end(body);
+  }
+}
+
+function appErrorOf(thrown: unknown, { method, path }: Request): AppError {
+  if (thrown instanceof AppError) return thrown;
+  const status = thrown instanceof HttpException ? thrown.getStatus() : statusOf(thrown);
+  if (status === 404) return new RouteNotFound(method, path);
+  return status >= 400 && status < 500 ? new MalformedRequest({ cause: thrown }) : new InternalError({ cause: thrown });
+}
+
+/** Express's own errors (a path that is no valid UTF-8) carry a status. */
+function statusOf(thrown: unknown): number {
+  const carried = typeof thrown === 'object' && thrown !== null && 'status' in thrown ? thrown.status : undefined;
+  return typeof carried === 'number' ? carried : 500;
+}

@@ -1,0 +1,47 @@
+import type { NextFunction, Request, Response } from 'express';
+import { AccessLog } from '../logging/access-log';
+import { CorrelationContext } from '../logging/correlation-context';
+import { CORRELATION_HEADER, openRecord, type RequestRecord } from '../logging/request-record';
+import type { HttpMetrics } from '../metrics/http-metrics';
+import type { Drainer } from './drainer';
+
+const CLIENT_GONE = 499;
+const LINGER_MS = 2000;
+
+/** What the first middleware tells what it saw. */
+export interface Witnesses {
+  readonly log: AccessLog;
+  readonly metrics: HttpMetrics;
+  readonly drainer: Drainer;
+}
+
+/**
+ * Opens the record and the context of a request, before anything can fail; and tells log and figures how it ended, whoever answered
+ * it. An answer to a body that was never read to its end leaves the rest on the socket for a moment, so that the caller can read it.
+ */
+export function firstMiddleware({ log, metrics, drainer }: Witnesses) {
+  return (request: Request, response: Response, next: NextFunction): void => {
+    const record = openRecord(request);
+    response.setHeader(CORRELATION_HEADER, record.correlationId);
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    if (drainer.draining) response.setHeader('Connection', 'close');
+    response.once('close', () => {
+      const status = response.writableFinished ? response.statusCode : CLIENT_GONE;
+      const ms = performance.now() - record.startedAt;
+      record.route ??= routeOf(request);
+      log.write(request, response, record, status, ms);
+      metrics.observe(request.method, record.route, status, ms / 1000);
+      if (!request.complete) setTimeout(() => request.complete || request.socket.destroy(), LINGER_MS).unref();
+    });
+    CorrelationContext.run(identityOf(record), next);
+  };
+}
+
+/** The template that Express matched, for what ended before the interceptors (a guard, a 404). */
+function routeOf(request: Request): string {
+  return (request.route as { path?: string } | undefined)?.path ?? 'unmatched';
+}
+
+function identityOf({ correlationId, traceId }: RequestRecord): { correlationId: string; traceId?: string } {
+  return { correlationId, ...(traceId !== undefined && { traceId }) };
+}

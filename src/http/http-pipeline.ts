@@ -1,0 +1,20 @@
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { AccessLog } from '../logging/access-log';
+import { CorrelationInterceptor } from '../logging/correlation.interceptor';
+import { HttpMetrics } from '../metrics/http-metrics';
+import { Drainer } from './drainer';
+import { ErrorFilter } from './error.filter';
+import { firstMiddleware } from './first.middleware';
+import { serveDocumentation } from './openapi';
+
+/** How an application must be created for this pipeline: bodies are read by `wire/` only. */
+export const APPLICATION_OPTIONS = { bodyParser: false, bufferLogs: true, abortOnError: false } as const;
+
+/** Everything that stands between the socket and a controller, in the order in which a request meets it. main.ts and every e2e test call it. */
+export function applyHttpPipeline(app: NestExpressApplication): void {
+  app.disable('x-powered-by').set('etag', false);
+  app.use(firstMiddleware({ log: app.get(AccessLog), metrics: app.get(HttpMetrics), drainer: app.get(Drainer) }));
+  app.useGlobalInterceptors(app.get(CorrelationInterceptor));
+  app.useGlobalFilters(new ErrorFilter());
+  serveDocumentation(app);
+}

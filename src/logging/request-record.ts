@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+
+/** What is known of one request, from its first byte to its last: the log line, the figures, the error body and the headers are made of it. */
+export interface RequestRecord {
+  readonly correlationId: string;
+  /** The trace id of a valid W3C `traceparent`, 32 hex digits. */
+  readonly traceId?: string;
+  /** `performance.now()`, milliseconds. */
+  readonly startedAt: number;
+  /** Template of the route that took it (`/api/v1/models/:model`). */
+  route?: string;
+  model?: string;
+  /** Code of the error that it was answered with. */
+  code?: string;
+}
+
+/** The header that carries the correlation id, both ways. */
+export const CORRELATION_HEADER = 'X-Correlation-Id';
+
+const ACCEPTED_ID = /^[A-Za-z0-9._-]{8,64}$/;
+const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
+const RECORD = Symbol('record');
+
+type Recorded = IncomingMessage & { [RECORD]?: RequestRecord };
+
+/** Starts the record of a request. An id that came with it is taken where it is a plain word of 8 to 64 characters, else one is made. */
+export function openRecord(request: IncomingMessage): RequestRecord {
+  const offered = request.headers['x-correlation-id'];
+  const correlationId = typeof offered === 'string' && ACCEPTED_ID.test(offered) ? offered : randomUUID();
+  const traceId = TRACEPARENT.exec(String(request.headers['traceparent']))?.[1];
+  const record: RequestRecord = { correlationId, startedAt: performance.now(), ...(traceId !== undefined && { traceId }) };
+  (request as Recorded)[RECORD] = record;
+  return record;
+}
+
+/** The record of a request that the first middleware has seen. */
+export function recordOf(request: IncomingMessage): RequestRecord {
+  return (request as Recorded)[RECORD] ?? openRecord(request);
+}

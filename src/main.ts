@@ -1,0 +1,49 @@
+import 'reflect-metadata';
+import type { AddressInfo } from 'node:net';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { NativeLogger } from 'nestjs-pino';
+import { AppModule } from './app.module';
+import { HttpConfig } from './config/app-config';
+import { BadConfiguration } from './config/config.errors';
+import { hasCode } from './errors/has-code';
+import { APPLICATION_OPTIONS, applyHttpPipeline } from './http/http-pipeline';
+import { BringUp } from './models/bring-up';
+
+const EX_CONFIG = 78;
+
+/** For people: standard output is for the log, one JSON object a line. */
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+async function start(): Promise<void> {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule, APPLICATION_OPTIONS);
+  app.useLogger(app.get(NativeLogger));
+  applyHttpPipeline(app);
+  app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
+  const { host, port } = app.get(HttpConfig);
+  await app.listen(port, host);
+  const { port: open } = app.getHttpServer().address() as AddressInfo;
+  const origin = `http://${host.includes(':') ? `[${host}]` : host}:${open}`;
+  say(`analytics-api listens on ${origin}, its documentation is ${origin}/docs`);
+  const example = await app.get(BringUp).finished;
+  if (example === undefined) return;
+  say(`The registry was empty: the example model "${example.model}" is published and in production. Try it:\n`);
+  say(`curl -s ${origin}/api/v1/predict/${example.model} -H 'Content-Type: application/json' -d '${example.request}'\n`);
+}
+
+/** A start that failed: one clear line where the reason is known, everything where it is not. */
+function fail(error: unknown): never {
+  if (error instanceof BadConfiguration) {
+    say(error.message);
+    process.exit(EX_CONFIG);
+  }
+  if (hasCode(error, 'EADDRINUSE')) {
+    const { address, port } = error as { address: string; port: number };
+    say(`The port ${port} on ${address} is taken: end what uses it, or set PORT to another`);
+  } else say(`The start failed: ${error instanceof Error ? error.stack : String(error)}`);
+  process.exit(1);
+}
+
+start().catch(fail);

@@ -1,0 +1,17 @@
+import { Controller, Get, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { PrometheusController } from '@willsoto/nestjs-prometheus';
+
+const EXAMPLE = 'http_request_duration_seconds_count{method="POST",route="/api/v1/predict/:model",status="200"} 3\n';
+
+@ApiTags('operation')
+@Controller()
+export class MetricsController extends PrometheusController {
+  @Get()
+  @ApiOperation({ summary: 'Figures for Prometheus' })
+  @ApiProduces('text/plain')
+  @ApiOkResponse({ description: 'Text exposition format', content: { 'text/plain': { schema: { type: 'string' }, example: EXAMPLE } } })
+  override index(@Res({ passthrough: true }) response: unknown): Promise<string> {
+    return super.index(response);
+  }
+}

@@ -1,0 +1,16 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
+import { type Stage, STAGES } from '../registry-event';
+
+/** Where a version shall stand, and why. */
+export class PromoteRequest {
+  @ApiProperty({ enum: STAGES, example: 'production' })
+  @IsIn(STAGES)
+  readonly stage!: Stage;
+
+  @ApiPropertyOptional({ example: 'better on the hold-out set' })
+  @IsOptional()
+  @IsString()
+  @MaxLength(1024)
+  readonly reason?: string;
+}

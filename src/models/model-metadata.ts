@@ -1,0 +1,105 @@
+import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsInt, IsNotEmpty, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import type { Signature, TensorSpec } from '../runtime/tensor';
+import { MetadataMismatch } from './models.errors';
+
+/** What an uploader says about a model. Every member is optional, any other is refused. */
+export class ModelMetadata {
+  @IsOptional()
+  @IsString()
+  @MaxLength(4096)
+  readonly description?: string;
+
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(32)
+  @IsString({ each: true })
+  @MaxLength(64, { each: true })
+  readonly tags?: readonly string[];
+
+  @IsOptional()
+  @IsIn(['classification', 'regression', 'other'])
+  readonly task?: 'classification' | 'regression' | 'other';
+
+  /** Names of the columns of the one input, in the model's order. */
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(100_000)
+  @ArrayUnique()
+  @IsString({ each: true })
+  @IsNotEmpty({ each: true })
+  readonly featureNames?: readonly string[];
+
+  /** Names of the classes, in the order of the columns of the probabilities. */
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(100_000)
+  @ArrayUnique()
+  @IsString({ each: true })
+  @IsNotEmpty({ each: true })
+  readonly labels?: readonly string[];
+
+  /** Which output holds the probabilities. */
+  @IsOptional()
+  @IsString()
+  @IsNotEmpty()
+  readonly probabilityOutput?: string;
+
+  /** What becomes of NaN and infinity in an output: `null` in JSON, or the call is refused. */
+  @IsOptional()
+  @IsIn(['null', 'reject'])
+  readonly nonFinite?: 'null' | 'reject';
+
+  /** How long one run may take, milliseconds. */
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(3_600_000)
+  readonly deadlineMs?: number;
+}
+
+/** Checks what the metadata says against what the model has. @throws MetadataMismatch */
+export function refuseMismatch(metadata: ModelMetadata, signature: Signature): void {
+  const { featureNames, labels, probabilityOutput } = metadata;
+  if (featureNames !== undefined) refuseFeatures(featureNames, signature.inputs);
+  if (probabilityOutput !== undefined) refuseOutput(probabilityOutput, signature.outputs);
+  const probabilities = probabilitiesOf(metadata, signature);
+  const columns = probabilities?.shape.at(-1);
+  if (labels === undefined || columns === undefined || columns === -1 || columns === labels.length) return;
+  if (columns === 1 && labels.length === 2) return;
+  throw mismatch('metadata.labels', `${columns} labels, one for each column of the output "${probabilities?.name}"`, `${labels.length} labels`);
+}
+
+/**
+ * The output that holds a probability for each class: the named one; else, unless the task says that there is none, the first
+ * floating-point matrix beside a column of labels, or of a declared classifier.
+ */
+export function probabilitiesOf({ probabilityOutput, task, labels }: ModelMetadata, { outputs }: Signature): TensorSpec | undefined {
+  if (probabilityOutput !== undefined) return outputs.find(({ name }) => name === probabilityOutput);
+  if (task !== undefined && task !== 'classification') return undefined;
+  const declared = task === 'classification' || labels !== undefined;
+  if (!declared && labelOutputOf(outputs) === undefined) return undefined;
+  return outputs.find(({ datatype, shape }) => (datatype === 'FP32' || datatype === 'FP64') && shape.length === 2);
+}
+
+/** The output that holds one class a row: whole numbers or texts, one column. */
+export function labelOutputOf(outputs: readonly TensorSpec[]): TensorSpec | undefined {
+  const oneColumn = (shape: readonly number[]): boolean => shape.length === 1 || (shape.length === 2 && shape[1] === 1);
+  return outputs.find(({ datatype, shape }) => (datatype === 'INT64' || datatype === 'BYTES') && oneColumn(shape));
+}
+
+function refuseFeatures(names: readonly string[], inputs: readonly TensorSpec[]): void {
+  const [only] = inputs;
+  const columns = inputs.length === 1 && only?.shape.length === 2 ? only.shape[1] : undefined;
+  if (columns === -1 || columns === names.length) return;
+  const expected = columns === undefined ? 'none: the model does not take one matrix of features' : `${columns} names, as the input "${only?.name}" has columns`;
+  throw mismatch('metadata.featureNames', expected, `${names.length} names`);
+}
+
+function refuseOutput(name: string, outputs: readonly TensorSpec[]): void {
+  if (outputs.some((output) => output.name === name)) return;
+  throw mismatch('metadata.probabilityOutput', `one of ${outputs.map((output) => output.name).join(', ')}`, name);
+}
+
+function mismatch(field: string, expected: string, actual: string): MetadataMismatch {
+  return new MetadataMismatch({ field, expected, actual });
+}

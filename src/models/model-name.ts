@@ -1,0 +1,23 @@
+import { InvalidName } from './models.errors';
+
+const NAME = /^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/;
+const RESERVED = ['stats'];
+const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/** @param field where the name came from, for the error  @throws InvalidName outside the one grammar of names */
+export function modelName(text: string | undefined, field: string): string {
+  if (text !== undefined && NAME.test(text) && !text.includes('..') && !RESERVED.includes(text)) return text;
+  throw new InvalidName(field, '1 to 64 of a-z, 0-9, ".", "_", "-", first and last a letter or digit, no ".."', text);
+}
+
+/** A version's number, from a path, a query or a form. @throws InvalidName */
+export function versionNumber(text: string, field: string): number {
+  if (/^[1-9][0-9]{0,8}$/.test(text)) return Number(text);
+  throw new InvalidName(field, 'a whole number from 1 on', text);
+}
+
+/** The name of an uploaded file: never a path. @throws InvalidName */
+export function fileName(text: string): string {
+  if (FILE_NAME.test(text) && !text.includes('..')) return text;
+  throw new InvalidName('file', 'a file with a plain name: letters, digits, ".", "_", "-", at most 128', text);
+}

@@ -1,0 +1,105 @@
+import { Injectable } from '@nestjs/common';
+import { ModelRuntime } from '../runtime/model-runtime.port';
+import { ModelBlobs } from '../storage/blob-store.port';
+import { digestOf, type Manifest } from './manifest';
+import { ModelCatalog } from './model-catalog';
+import { refuseMismatch } from './model-metadata';
+import { VersionTaken } from './models.errors';
+import type { Stage, VersionPublished } from './registry-event';
+import { type Decision, RegistryJournal } from './registry-journal';
+import { RegistryState, type VersionRecord } from './registry-state';
+import type { Upload } from './upload-reader';
+
+/** What became of an upload. */
+export interface Published {
+  readonly record: VersionRecord;
+  /** False where an equal version was there already. */
+  readonly created: boolean;
+}
+
+/** Changes the registry: what is published, and where it stands. */
+@Injectable()
+export class ModelRegistry {
+  constructor(
+    private readonly state: RegistryState,
+    private readonly journal: RegistryJournal,
+    private readonly catalog: ModelCatalog,
+    private readonly runtime: ModelRuntime,
+    private readonly blobs: ModelBlobs,
+  ) {}
+
+  /**
+   * Makes an upload a version: proved in a process of its own, then its bytes durable, then the one event from which on it exists.
+   * An equal manifest again gives the same version. The upload is discarded, whatever happens.
+   * @throws ModelRefused, ImportDeadlineExceeded, MetadataMismatch, VersionTaken, NoSpace, CommitUncertain; with `stage`, as `move`
+   */
+  async publish(upload: Upload, actor: string): Promise<Published> {
+    try {
+      const fresh = await this.prove(upload);
+      await this.blobs.put(upload.file.blob);
+      const published = await this.record(upload, fresh, actor);
+      await this.describe(upload, actor);
+      if (upload.stage !== undefined && upload.stage !== published.record.stage) {
+        await this.move(upload.model, published.record.version, upload.stage, actor);
+      }
+      return published;
+    } finally {
+      await upload.file.blob.discard();
+    }
+  }
+
+  /**
+   * Moves a version to a stage. Into production: loaded and warm first, then the event, then the switch, then the old one drains;
+   * no caller meets a gap.
+   * @throws ModelNotFound, VersionNotFound, CommitUncertain; as ModelCatalog.load where the version cannot be loaded
+   */
+  async move(model: string, version: number, stage: Stage, actor: string, reason?: string): Promise<VersionRecord> {
+    const record = this.state.requireVersion(model, version);
+    const candidate = stage === 'production' && record.stage !== stage ? await this.catalog.load(record) : undefined;
+    try {
+      await this.journal.commit(actor, () => {
+        if (this.state.requireVersion(model, version).stage === stage) return undefined;
+        return { kind: 'stage.changed', model, version, stage, ...(reason !== undefined && { reason }) };
+      });
+    } finally {
+      // also where the commit failed: a candidate that is not in production is unloaded by this
+      await this.catalog.settle(model, candidate);
+    }
+    return record;
+  }
+
+  private async prove({ model, file: { name, blob }, metadata }: Upload): Promise<Omit<VersionPublished, 'version' | 'actor' | 'correlationId'>> {
+    const { engine, signature } = await this.runtime.import({ path: blob.path, sha256: blob.digest });
+    refuseMismatch(metadata, signature);
+    const manifest: Manifest = { files: [{ path: name, size: blob.bytes, sha256: blob.digest }], metadata };
+    const executable = digestOf({ engine, file: blob.digest, options: {} });
+    return { kind: 'version.published', model, digest: digestOf(manifest), manifest, engine, executable, signature };
+  }
+
+  private async record(
+    { model, version }: Upload,
+    fresh: Omit<VersionPublished, 'version' | 'actor' | 'correlationId'>,
+    actor: string,
+  ): Promise<Published> {
+    let created = false;
+    let number = 0;
+    await this.journal.commit(actor, () => {
+      const known = this.state.find(model);
+      const equal = [...(known?.versions.values() ?? [])].find(({ digest }) => digest === fresh.digest);
+      created = equal === undefined;
+      number = equal?.version ?? version ?? (known?.highest ?? 0) + 1;
+      if (version !== undefined && (number !== version || (created && known?.versions.has(version)))) throw new VersionTaken(model, version);
+      return created ? ({ ...fresh, version: number } as Decision) : undefined;
+    });
+    return { record: this.state.requireVersion(model, number), created };
+  }
+
+  private describe({ model, ...upload }: Upload, actor: string): Promise<void> {
+    return this.journal.commit(actor, () => {
+      const known = this.state.require(model);
+      const { description = known.description, tags = known.tags } = upload;
+      const unchanged = description === known.description && tags.join('\n') === known.tags.join('\n');
+      return unchanged ? undefined : { kind: 'model.described', model, description, tags };
+    });
+  }
+}

@@ -1,0 +1,98 @@
+import { ApiProperty } from '@nestjs/swagger';
+import type { Signature } from '../runtime/tensor';
+import type { Manifest } from './manifest';
+import { type Stage, STAGES } from './registry-event';
+import type { ModelRecord, VersionRecord } from './registry-state';
+
+const EXAMPLE_DIGEST = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08';
+const EXAMPLE_SIGNATURE: Signature = {
+  inputs: [{ name: 'features', datatype: 'FP32', shape: [-1, 4] }],
+  outputs: [
+    { name: 'label', datatype: 'INT64', shape: [-1] },
+    { name: 'probabilities', datatype: 'FP32', shape: [-1, 3] },
+  ],
+};
+
+/** A model as the API shows it in a list. */
+export class ModelSummary {
+  @ApiProperty({ example: 'iris' })
+  readonly name!: string;
+
+  @ApiProperty({ example: 'Species of an iris from four measures' })
+  readonly description!: string;
+
+  @ApiProperty({ example: ['example'] })
+  readonly tags!: readonly string[];
+
+  @ApiProperty({ type: Number, nullable: true, example: 1, description: 'The version in production, if any' })
+  readonly production!: number | null;
+
+  @ApiProperty({ example: 1, description: 'The newest version' })
+  readonly latest!: number;
+
+  constructor({ name, description, tags, production, highest }: ModelRecord) {
+    Object.assign(this, { name, description, tags, production: production?.version ?? null, latest: highest });
+  }
+}
+
+/** A version as the API shows it. */
+export class VersionView {
+  @ApiProperty({ example: 'iris' })
+  readonly model!: string;
+
+  @ApiProperty({ example: 1 })
+  readonly version!: number;
+
+  @ApiProperty({ enum: STAGES, example: 'production' })
+  readonly stage!: Stage;
+
+  @ApiProperty({ example: EXAMPLE_DIGEST, description: 'SHA-256 of the manifest' })
+  readonly digest!: string;
+
+  @ApiProperty({ example: EXAMPLE_DIGEST, description: 'What really computes; `X-Model-Digest` of its predictions' })
+  readonly executable!: string;
+
+  @ApiProperty({ example: 'onnx' })
+  readonly engine!: string;
+
+  @ApiProperty({ example: EXAMPLE_SIGNATURE, type: Object, description: 'Inputs and outputs; -1: free dimension' })
+  readonly signature!: Signature;
+
+  @ApiProperty({ example: [{ path: 'model.onnx', size: 636, sha256: EXAMPLE_DIGEST }], type: [Object] })
+  readonly files!: Manifest['files'];
+
+  @ApiProperty({ example: { task: 'classification', labels: ['setosa', 'versicolor', 'virginica'] }, type: Object })
+  readonly metadata!: Manifest['metadata'];
+
+  @ApiProperty({ example: '2026-11-22T12:00:00.000Z' })
+  readonly publishedAt!: string;
+
+  @ApiProperty({ example: 'anonymous' })
+  readonly publishedBy!: string;
+
+  constructor({ manifest: { files, metadata }, ...record }: VersionRecord) {
+    const { model, version, stage, digest, executable, engine, signature, publishedAt, publishedBy } = record;
+    Object.assign(this, { model, version, stage, digest, executable, engine, signature, files, metadata, publishedAt, publishedBy });
+  }
+}
+
+/** A model and its versions as the API shows them. */
+export class ModelView extends ModelSummary {
+  @ApiProperty({ type: [VersionView] })
+  readonly versions: readonly VersionView[];
+
+  constructor(record: ModelRecord) {
+    super(record);
+    this.versions = [...record.versions.values()].map((version) => new VersionView(version));
+  }
+}
+
+/** Every model. */
+export class ModelList {
+  @ApiProperty({ type: [ModelSummary] })
+  readonly models: readonly ModelSummary[];
+
+  constructor(records: readonly ModelRecord[]) {
+    this.models = records.map((record) => new ModelSummary(record));
+  }
+}

@@ -1,0 +1,114 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Req, Res, UseInterceptors } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { Refuses } from '../errors/refuses.decorator';
+import { EngineDeadlineExceeded, ImportDeadlineExceeded, ModelRefused } from '../runtime/runtime.errors';
+import { CommitUncertain, NoSpace, SourceTooLarge } from '../storage/storage.errors';
+import { checked } from '../wire/checked';
+import { JsonBodyInterceptor } from '../wire/json-body.interceptor';
+import { MalformedBody, MalformedJson, MalformedMultipart, UnsupportedMediaType } from '../wire/wire.errors';
+import { PromoteRequest } from './dto/promote.dto';
+import { UploadForm } from './dto/upload.dto';
+import { modelName, versionNumber } from './model-name';
+import { ModelRegistry, type Published } from './model-registry.service';
+import { ModelList, ModelView, VersionView } from './model-view';
+import { InvalidName, MetadataMismatch, ModelNotFound, UploadIncomplete, VersionNotFound, VersionTaken } from './models.errors';
+import { RegistryState } from './registry-state';
+import { UploadReader } from './upload-reader';
+
+const ACTOR = 'anonymous';
+const BAD_NAME = new InvalidName('model', 'a name', 'Iris!');
+const MODEL = ApiParam({ name: 'model', example: 'iris' });
+const VERSION = ApiParam({ name: 'version', example: 1, type: Number });
+
+@ApiTags('models')
+@Controller('api/v1/models')
+export class ModelsController {
+  constructor(
+    private readonly registry: ModelRegistry,
+    private readonly state: RegistryState,
+    private readonly uploads: UploadReader,
+  ) {}
+
+  @Post()
+  @ApiOperation({ summary: 'Upload a version', description: 'An equal file with equal metadata again answers 200 with the version that is there.' })
+  @ApiConsumes('multipart/form-data')
+  @ApiBody({ type: UploadForm })
+  @ApiCreatedResponse({ type: VersionView, description: 'The new version; `Location` is its address' })
+  @ApiOkResponse({ type: VersionView, description: 'An equal version was there already' })
+  @Refuses(
+    new UploadIncomplete('file', 'one file', 'missing'),
+    BAD_NAME,
+    new MalformedMultipart('Unexpected end of multipart data'),
+    new MalformedBody('There is no part "nmae"', { field: 'nmae', expected: 'one of file, name, metadata, stage, version' }),
+    new VersionTaken('iris', 1),
+    new SourceTooLarge(2_147_483_648),
+    new UnsupportedMediaType('Content-Type', 'multipart/form-data', 'text/plain'),
+    new ModelRefused('Protobuf parsing failed.'),
+    new ImportDeadlineExceeded(30),
+    new MetadataMismatch({ field: 'metadata.featureNames', expected: '4 names', actual: '3 names' }),
+    new CommitUncertain(7),
+    new NoSpace(),
+  )
+  async upload(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<VersionView> {
+    return published(await this.registry.publish(await this.uploads.read(request), ACTOR), response);
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'List the models' })
+  @ApiOkResponse({ type: ModelList })
+  list(): ModelList {
+    return new ModelList(this.state.list());
+  }
+
+  @Get(':model')
+  @MODEL
+  @ApiOperation({ summary: 'A model and its versions' })
+  @ApiOkResponse({ type: ModelView })
+  @Refuses(BAD_NAME, new ModelNotFound('iris'))
+  describe(@Param('model') model: string): ModelView {
+    return new ModelView(this.state.require(modelName(model, 'model')));
+  }
+
+  @Get(':model/versions/:version')
+  @MODEL
+  @VERSION
+  @ApiOperation({ summary: 'A version: signature, digest, metadata' })
+  @ApiOkResponse({ type: VersionView })
+  @Refuses(BAD_NAME, new ModelNotFound('iris'), new VersionNotFound('iris', 9, [1, 2]))
+  describeVersion(@Param('model') model: string, @Param('version') version: string): VersionView {
+    return new VersionView(this.state.requireVersion(modelName(model, 'model'), versionNumber(version, 'version')));
+  }
+
+  @Post(':model/versions/:version/promote')
+  @HttpCode(200)
+  @UseInterceptors(JsonBodyInterceptor)
+  @MODEL
+  @VERSION
+  @ApiOperation({ summary: 'Move a version to a stage', description: 'Into production: it is loaded and warm before it takes over.' })
+  @ApiOkResponse({ type: VersionView })
+  @Refuses(
+    BAD_NAME,
+    new MalformedJson('it is empty'),
+    new MalformedBody('body.stage must be one of the following values: staging, production, archived', {
+      field: 'body.stage',
+      expected: 'must be one of the following values: staging, production, archived',
+      actual: '"live"',
+    }),
+    new ModelNotFound('iris'),
+    new VersionNotFound('iris', 9, [1, 2]),
+    new UnsupportedMediaType('Content-Type', 'application/json', 'none'),
+    new CommitUncertain(7),
+    new EngineDeadlineExceeded(30_000),
+    new NoSpace(),
+  )
+  async promote(@Param('model') model: string, @Param('version') version: string, @Body() body: PromoteRequest): Promise<VersionView> {
+    const { stage, reason } = checked(PromoteRequest, body, 'body');
+    return new VersionView(await this.registry.move(modelName(model, 'model'), versionNumber(version, 'version'), stage, ACTOR, reason));
+  }
+}
+
+function published({ record, created }: Published, response: Response): VersionView {
+  response.status(created ? 201 : 200).location(`/api/v1/models/${record.model}/versions/${record.version}`);
+  return new VersionView(record);
+}

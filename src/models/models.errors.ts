@@ -1,0 +1,81 @@
+import { AppError, type ErrorDetails } from '../errors/app-error';
+
+export class InvalidName extends AppError {
+  readonly code = 'INVALID_NAME';
+  readonly kind = 'malformed' as const;
+  constructor(field: string, expected: string, actual: string | undefined) {
+    super(`${field} is not a valid name`, { field, expected, actual: actual === undefined ? 'missing' : JSON.stringify(actual.slice(0, 80)) });
+  }
+}
+
+export class UploadIncomplete extends AppError {
+  readonly code = 'UPLOAD_INCOMPLETE';
+  readonly kind = 'malformed' as const;
+  constructor(field: string, expected: string, actual: string) {
+    super(`The upload lacks a usable part "${field}"`, { field, expected, actual });
+  }
+}
+
+export class ModelNotFound extends AppError {
+  readonly code = 'MODEL_NOT_FOUND';
+  readonly kind = 'not-found' as const;
+  constructor(model: string) {
+    super(`There is no model "${model}"`, { field: 'model', actual: model });
+  }
+}
+
+export class VersionNotFound extends AppError {
+  readonly code = 'VERSION_NOT_FOUND';
+  readonly kind = 'not-found' as const;
+  constructor(model: string, version: number, known: readonly number[]) {
+    super(`The model "${model}" has no version ${version}`, { field: 'version', expected: `one of ${listed(known)}`, actual: String(version) });
+  }
+}
+
+export class NoProductionVersion extends AppError {
+  readonly code = 'NO_PRODUCTION_VERSION';
+  readonly kind = 'not-found' as const;
+  constructor(model: string, known: readonly number[]) {
+    super(`No version of "${model}" is in production: promote one, or ask for one with ?version=`, {
+      field: 'version',
+      expected: `a production version, or ?version= with one of ${listed(known)}`,
+      actual: 'none',
+    });
+  }
+}
+
+export class AliasNotFound extends AppError {
+  readonly code = 'ALIAS_NOT_FOUND';
+  readonly kind = 'not-found' as const;
+  constructor(model: string, alias: string) {
+    super(`The model "${model}" has no alias "${alias}"`, { field: 'alias', expected: 'production', actual: alias });
+  }
+}
+
+export class ModelUnavailable extends AppError {
+  readonly code = 'MODEL_UNAVAILABLE';
+  readonly kind = 'unavailable' as const;
+  constructor(model: string, version: number, reason: string) {
+    super(`Version ${version} of "${model}" cannot be served: ${reason}`, { actual: reason });
+  }
+}
+
+export class VersionTaken extends AppError {
+  readonly code = 'VERSION_TAKEN';
+  readonly kind = 'conflict' as const;
+  constructor(model: string, version: number) {
+    super(`Version ${version} of "${model}" was given to another upload`, { field: 'version', expected: 'a number not given yet', actual: String(version) });
+  }
+}
+
+export class MetadataMismatch extends AppError {
+  readonly code = 'METADATA_MISMATCH';
+  readonly kind = 'invalid' as const;
+  constructor(details: Required<ErrorDetails>) {
+    super(`The metadata does not fit the model: ${details.field}`, details);
+  }
+}
+
+function listed(versions: readonly number[]): string {
+  return versions.length === 0 ? 'none' : versions.slice(-20).join(', ');
+}

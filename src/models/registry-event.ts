@@ -1,0 +1,48 @@
+import type { Signature } from '../runtime/tensor';
+import type { EventFields } from '../storage/event-log.port';
+import type { Manifest } from './manifest';
+
+/** Where a version stands. At most one of a model is in production. */
+export const STAGES = ['staging', 'production', 'archived'] as const;
+
+/** Where a version stands. */
+export type Stage = (typeof STAGES)[number];
+
+/** The first event of a registry: names its line of history. */
+export interface RegistryCreated extends EventFields {
+  readonly kind: 'registry.created';
+  readonly lineage: string;
+}
+
+/** A version exists from here on. Its blobs were durable before. */
+export interface VersionPublished extends EventFields {
+  readonly kind: 'version.published';
+  readonly model: string;
+  readonly version: number;
+  /** SHA-256 of the canonical manifest. */
+  readonly digest: string;
+  readonly manifest: Manifest;
+  readonly engine: 'onnx';
+  readonly executable: string;
+  readonly signature: Signature;
+}
+
+/** The description and the tags of a model, whole. */
+export interface ModelDescribed extends EventFields {
+  readonly kind: 'model.described';
+  readonly model: string;
+  readonly description: string;
+  readonly tags: readonly string[];
+}
+
+/** A version moved. Into production: what was there before is archived by the same event. */
+export interface StageChanged extends EventFields {
+  readonly kind: 'stage.changed';
+  readonly model: string;
+  readonly version: number;
+  readonly stage: Stage;
+  readonly reason?: string;
+}
+
+/** Every kind of event that this version of the service understands. */
+export type RegistryEvent = RegistryCreated | VersionPublished | ModelDescribed | StageChanged;

@@ -1,0 +1,117 @@
+import { LOG_START, type LogEntry, type LogPosition, type StoredEvent } from '../storage/event-log.port';
+import { LogDamaged } from '../storage/storage.errors';
+import { ModelNotFound, VersionNotFound } from './models.errors';
+import type { RegistryEvent, Stage, VersionPublished } from './registry-event';
+
+/** One immutable upload, and where it stands. */
+export interface VersionRecord extends Pick<VersionPublished, 'model' | 'version' | 'digest' | 'manifest' | 'engine' | 'executable' | 'signature'> {
+  readonly publishedAt: string;
+  readonly publishedBy: string;
+  stage: Stage;
+}
+
+/** A model and its versions. */
+export interface ModelRecord {
+  readonly name: string;
+  description: string;
+  tags: readonly string[];
+  readonly versions: Map<number, VersionRecord>;
+  /** The greatest number ever given: numbers are never given twice. */
+  highest: number;
+  production: VersionRecord | undefined;
+  /** Number of the last event that touched this model. */
+  seq: number;
+}
+
+/** The registry as its events make it. Reading is free; only the journal applies events. */
+export class RegistryState {
+  private readonly models = new Map<string, ModelRecord>();
+  private at: LogPosition = LOG_START;
+  private line = '';
+
+  /** How far the log is folded in. */
+  get position(): LogPosition {
+    return this.at;
+  }
+
+  /** The line of history. */
+  get lineage(): string {
+    return this.line;
+  }
+
+  /** Every model, by name. */
+  list(): readonly ModelRecord[] {
+    return [...this.models.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  find(name: string): ModelRecord | undefined {
+    return this.models.get(name);
+  }
+
+  /** @throws ModelNotFound */
+  require(name: string): ModelRecord {
+    const model = this.models.get(name);
+    if (model === undefined) throw new ModelNotFound(name);
+    return model;
+  }
+
+  /** @throws ModelNotFound, VersionNotFound */
+  requireVersion(name: string, version: number): VersionRecord {
+    const { versions } = this.require(name);
+    const record = versions.get(version);
+    if (record === undefined) throw new VersionNotFound(name, version, [...versions.keys()]);
+    return record;
+  }
+
+  /** Folds in the next event. @throws LogDamaged for a kind that this version of the service does not know */
+  apply({ event, position }: LogEntry): void {
+    this.fold(event as StoredEvent & RegistryEvent);
+    this.at = position;
+  }
+
+  private fold(event: StoredEvent & RegistryEvent): void {
+    switch (event.kind) {
+      case 'registry.created':
+        this.line = event.lineage;
+        return;
+      case 'version.published':
+        return this.publish(event);
+      case 'model.described':
+        Object.assign(this.touch(event.model, event.seq), { description: event.description, tags: event.tags });
+        return;
+      case 'stage.changed':
+        return this.move(event);
+      default: {
+        const { kind, seq } = event as StoredEvent;
+        throw new LogDamaged(seq, `its kind "${kind}" is unknown here; a newer version of the service wrote it`);
+      }
+    }
+  }
+
+  private publish(event: StoredEvent & VersionPublished): void {
+    const { model, version, digest, manifest, engine, executable, signature, at, actor } = event;
+    const record = this.touch(model, event.seq);
+    const published = { publishedAt: at, publishedBy: actor, stage: 'staging' as const };
+    record.versions.set(version, { model, version, digest, manifest, engine, executable, signature, ...published });
+    record.highest = Math.max(record.highest, version);
+  }
+
+  private move({ model, version, stage, seq }: StoredEvent & Extract<RegistryEvent, { kind: 'stage.changed' }>): void {
+    const record = this.touch(model, seq);
+    const moved = this.requireVersion(model, version);
+    if (stage === 'production' && record.production !== undefined) record.production.stage = 'archived';
+    moved.stage = stage;
+    if (stage === 'production') record.production = moved;
+    else if (record.production === moved) record.production = undefined;
+  }
+
+  private touch(name: string, seq: number): ModelRecord {
+    let record = this.models.get(name);
+    if (record === undefined) {
+      record = { name, description: '', tags: [], versions: new Map(), highest: 0, production: undefined, seq };
+      this.models.set(name, record);
+    }
+    record.seq = seq;
+    return record;
+  }
+}

@@ -1,0 +1,148 @@
+import { ShapeMismatch } from '../../inference/inference.errors';
+import type { VersionRecord } from '../../models/registry-state';
+import { elementsOf, type Tensor, type TensorSpec } from '../../runtime/tensor';
+import { MalformedBody } from '../../wire/wire.errors';
+import { elementSink, type ElementSink } from './elements';
+import { FeatureNamesMissing, InvalidValue, MissingFeature, RaggedRows, UnknownFeature } from './native.errors';
+
+/** A native request, decoded for one version. */
+export interface NativeRequest {
+  /** Whether one row was asked for, outside of any array: the answer has the same form. */
+  readonly single: boolean;
+  readonly rows: number;
+  readonly inputs: readonly Tensor[];
+}
+
+/**
+ * Decodes `{ "features": {…} }`, `{ "features": [{…}, …] }` or `{ "instances": [[…] or {…}, …] }`.
+ * @throws MalformedBody, RaggedRows, NumberNotRepresentable for what no model could read; FeatureNamesMissing, MissingFeature,
+ *   UnknownFeature, InvalidValue, ShapeMismatch for what this version cannot
+ */
+export function decodeRequest(body: unknown, version: Pick<VersionRecord, 'signature' | 'manifest'>): NativeRequest {
+  const [member, value] = onlyMember(body);
+  const single = member === 'features' && !Array.isArray(value);
+  const rows = single ? [value] : value;
+  if (!Array.isArray(rows)) throw new MalformedBody(`${member} must be an array of rows`, { field: member, expected: 'an array of rows' });
+  if (rows.length === 0) throw new MalformedBody(`${member} has no rows`, { field: member, expected: 'at least one row', actual: 'none' });
+  const where = (row: number): string => (single ? member : `${member}[${row}]`);
+  const { inputs } = version.signature;
+  const [only] = inputs;
+  if (inputs.length !== 1 || only === undefined) return { single, rows: rows.length, inputs: fromNamedInputs(rows, inputs, where) };
+  return { single, rows: rows.length, inputs: [fromRows(rows, only, version.manifest.metadata.featureNames, where)] };
+}
+
+function onlyMember(body: unknown): readonly ['features' | 'instances', unknown] {
+  const expected = 'one member, "features" or "instances"';
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw new MalformedBody('The body must be an object', { field: 'body', expected });
+  const [member, ...more] = Object.keys(body);
+  if ((member !== 'features' && member !== 'instances') || more.length > 0) {
+    const actual = Object.keys(body).slice(0, 5).join(', ') || 'none';
+    throw new MalformedBody('The body must have features or instances, and nothing else', { field: 'body', expected, actual });
+  }
+  return [member, (body as Record<string, unknown>)[member]];
+}
+
+/** One input: each row is its values in order, or an object of features where the names of the columns are known. */
+function fromRows(
+  rows: readonly unknown[],
+  spec: TensorSpec,
+  names: readonly string[] | undefined,
+  where: (row: number) => string,
+): Tensor {
+  const values = rows.map((row, at) => (isObject(row) ? pick(row, names, spec, where(at)) : row));
+  const path = (row: number, at: readonly number[]): string => {
+    const [column] = at;
+    const named = isObject(rows[row]) && names !== undefined && column !== undefined;
+    return named ? `${where(row)}.${names[column]}` : where(row) + at.map((index) => `[${index}]`).join('');
+  };
+  return stack(values, spec, path);
+}
+
+/** Several inputs: each row is an object with a value for each of them. */
+function fromNamedInputs(rows: readonly unknown[], specs: readonly TensorSpec[], where: (row: number) => string): readonly Tensor[] {
+  const names = specs.map(({ name }) => name);
+  const picked = rows.map((row, at) => {
+    if (!isObject(row)) throw new InvalidValue(where(at), `an object with ${names.join(', ')}`, row);
+    return pickAll(row, names, where(at));
+  });
+  return specs.map((spec, column) => {
+    const path = (row: number, at: readonly number[]): string => `${where(row)}.${spec.name}${at.map((index) => `[${index}]`).join('')}`;
+    return stack(picked.map((values) => scalarAsColumn(values[column], spec)), spec, path); // prettier-ignore
+  });
+}
+
+/** An input of one column takes `3` for `[3]`. */
+function scalarAsColumn(value: unknown, { shape }: TensorSpec): unknown {
+  return shape.length === 2 && shape[1] === 1 && !Array.isArray(value) ? [value] : value;
+}
+
+function pick(row: object, names: readonly string[] | undefined, { shape }: TensorSpec, where: string): readonly unknown[] {
+  if (names === undefined) throw new FeatureNamesMissing(where, shape.at(-1) ?? -1);
+  return pickAll(row, names, where);
+}
+
+function pickAll(row: object, names: readonly string[], where: string): readonly unknown[] {
+  const missing = names.find((name) => !Object.hasOwn(row, name));
+  if (missing !== undefined) throw new MissingFeature(`${where}.${missing}`, 'a value');
+  const given = Object.keys(row);
+  if (given.length > names.length) {
+    const known = new Set(names);
+    throw new UnknownFeature(`${where}.${given.find((name) => !known.has(name))?.slice(0, 80)}`, names);
+  }
+  return names.map((name) => (row as Record<string, unknown>)[name]);
+}
+
+/** Rows of equal shape, one after another, as one tensor. A free dimension is as long as in the first row. */
+function stack(
+  rows: readonly unknown[],
+  { name, datatype, shape }: TensorSpec,
+  path: (row: number, at: readonly number[]) => string,
+): Tensor {
+  const dimensions = concrete(rows[0], shape.slice(1));
+  const size = elementsOf(dimensions);
+  if (shape.length === 0) {
+    if (rows.length > 1) throw new ShapeMismatch(name, 'one row: the input is a single value', `${rows.length} rows`);
+  }
+  const sink = elementSink(datatype, rows.length * size);
+  rows.forEach((row, at) => fill(sink, at * size, row, dimensions, shape.slice(1), [], (trail) => path(at, trail)));
+  return { name, datatype, shape: shape.length === 0 ? [] : [rows.length, ...dimensions], data: sink.data };
+}
+
+function concrete(first: unknown, shape: readonly number[]): readonly number[] {
+  let level = first;
+  return shape.map((dimension) => {
+    const length = Array.isArray(level) ? level.length : 0;
+    level = Array.isArray(level) ? level[0] : undefined;
+    return dimension === -1 ? length : dimension;
+  });
+}
+
+function fill(
+  sink: ElementSink,
+  offset: number,
+  value: unknown,
+  dimensions: readonly number[],
+  shape: readonly number[],
+  trail: readonly number[],
+  path: (trail: readonly number[]) => string,
+): void {
+  const [length, ...inner] = dimensions;
+  if (length === undefined) return sink.set(offset, value, () => path(trail));
+  if (!Array.isArray(value)) throw new InvalidValue(path(trail), `an array of ${length}`, value);
+  if (value.length !== length) throw wrongLength(path(trail), length, value.length, shape[0] === -1);
+  const step = elementsOf(inner);
+  for (let at = 0; at < length; at++) {
+    if (inner.length > 0) fill(sink, offset + at * step, value[at], inner, shape.slice(1), [...trail, at], path);
+    else sink.set(offset + at, value[at], () => path([...trail, at]));
+  }
+}
+
+function wrongLength(field: string, expected: number, actual: number, free: boolean): Error {
+  const details = [field, `${expected} values`, `${actual} values`] as const;
+  return free ? new RaggedRows(...details) : new ShapeMismatch(...details);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

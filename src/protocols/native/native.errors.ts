@@ -1,0 +1,86 @@
+import { AppError } from '../../errors/app-error';
+
+export class MissingFeature extends AppError {
+  readonly code = 'MISSING_FEATURE';
+  readonly kind = 'invalid' as const;
+  constructor(field: string, expected: string) {
+    super(`${field} is missing`, { field, expected, actual: 'missing' });
+  }
+}
+
+export class UnknownFeature extends AppError {
+  readonly code = 'UNKNOWN_FEATURE';
+  readonly kind = 'invalid' as const;
+  constructor(field: string, known: readonly string[]) {
+    super(`${field} is no feature of this model`, { field, expected: `only ${shortList(known)}`, actual: 'one more' });
+  }
+}
+
+export class FeatureNamesMissing extends AppError {
+  readonly code = 'FEATURE_NAMES_MISSING';
+  readonly kind = 'invalid' as const;
+  /** @param columns how many columns the input has; −1: any number */
+  constructor(field: string, columns: number) {
+    const names = columns > 0 && columns <= 8 ? Array.from({ length: columns }, (_, at) => `"name ${at + 1}"`).join(', ') : `"name 1", …`;
+    const expected = `the values as an array, or a version uploaded with the metadata {"featureNames": [${names}]}`;
+    super('This version does not know the names of its features', { field, expected, actual: 'an object of features' });
+  }
+}
+
+export class InvalidValue extends AppError {
+  readonly code = 'INVALID_VALUE';
+  readonly kind = 'invalid' as const;
+  constructor(field: string, expected: string, value: unknown) {
+    super(`${field} is not ${expected}`, { field, expected, actual: shown(value) });
+  }
+}
+
+export class NumberNotRepresentable extends AppError {
+  readonly code = 'NUMBER_NOT_REPRESENTABLE';
+  readonly kind = 'malformed' as const;
+  constructor(field: string, expected: string, value: unknown) {
+    super(`${field} cannot be told exactly: ${expected}`, { field, expected, actual: shown(value) });
+  }
+}
+
+export class RaggedRows extends AppError {
+  readonly code = 'RAGGED_ROWS';
+  readonly kind = 'malformed' as const;
+  constructor(field: string, expected: string, actual: string) {
+    super(`${field} is not as long as its neighbours`, { field, expected, actual });
+  }
+}
+
+export class RowsNotSeparable extends AppError {
+  readonly code = 'ROWS_NOT_SEPARABLE';
+  readonly kind = 'invalid' as const;
+  constructor(output: string, rows: number) {
+    super(`The output "${output}" has no part for each row; send one row at a time`, {
+      field: 'instances',
+      expected: '1 row',
+      actual: `${rows} rows`,
+    });
+  }
+}
+
+export class NonFiniteOutput extends AppError {
+  readonly code = 'NON_FINITE_OUTPUT';
+  readonly kind = 'invalid' as const;
+  constructor(output: string) {
+    super(`The model answers NaN or infinity in "${output}", and its metadata says nonFinite: reject`, {
+      field: output,
+      expected: 'finite numbers',
+    });
+  }
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return typeof value === 'number' ? String(value) : JSON.stringify(value).slice(0, 80);
+}
+
+function shortList(names: readonly string[]): string {
+  return names.length <= 20 ? names.join(', ') : `${names.slice(0, 20).join(', ')} and ${names.length - 20} more`;
+}

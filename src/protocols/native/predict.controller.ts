@@ -1,0 +1,95 @@
+import { Controller, HttpCode, Post, UseInterceptors } from '@nestjs/common';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { Refuses } from '../../errors/refuses.decorator';
+import type { InferenceCall, InferenceResult } from '../../inference/inference-call';
+import { ShapeMismatch, TooManyCalls } from '../../inference/inference.errors';
+import { InferenceService } from '../../inference/inference.service';
+import {
+  AliasNotFound,
+  InvalidName,
+  ModelNotFound,
+  ModelUnavailable,
+  NoProductionVersion,
+  VersionNotFound,
+} from '../../models/models.errors';
+import { CallExpired, EngineCrashed, EngineDeadlineExceeded, InferenceFailed } from '../../runtime/runtime.errors';
+import { BodyTooLarge, MalformedBody, MalformedJson, UnsupportedMediaType } from '../../wire/wire.errors';
+import { Call, NativeCodecInterceptor } from './native-codec.interceptor';
+import {
+  FeatureNamesMissing,
+  InvalidValue,
+  MissingFeature,
+  NonFiniteOutput,
+  NumberNotRepresentable,
+  RaggedRows,
+  RowsNotSeparable,
+  UnknownFeature,
+} from './native.errors';
+
+const FEATURES = { sepal_length_cm: 5.1, sepal_width_cm: 3.5, petal_length_cm: 1.4, petal_width_cm: 0.2 };
+const PREDICTION = { prediction: 'setosa', confidence: 0.98, probabilities: { setosa: 0.98, versicolor: 0.02, virginica: 0 } };
+const ABOUT = { timestamp: '2026-11-22T12:00:00.000Z', model: 'iris', model_version: 1 };
+
+@ApiTags('predictions')
+@Controller('api/v1/predict')
+export class PredictController {
+  constructor(private readonly inference: InferenceService) {}
+
+  @Post(':model')
+  @HttpCode(200)
+  @UseInterceptors(NativeCodecInterceptor)
+  @ApiOperation({ summary: 'Predict', description: 'One row as `features`, several as an array of `features` or as `instances`.' })
+  @ApiParam({ name: 'model', example: 'iris' })
+  @ApiQuery({ name: 'version', required: false, type: Number, description: 'This version; default the one in production' })
+  @ApiQuery({ name: 'alias', required: false, type: String, description: 'The version that this alias points at' })
+  @ApiBody({
+    schema: { type: 'object' },
+    examples: {
+      one: { summary: 'one row', value: { features: FEATURES } },
+      several: { summary: 'several rows', value: { features: [FEATURES, FEATURES] } },
+      instances: { summary: 'rows without names', value: { instances: [Object.values(FEATURES)] } },
+    },
+  })
+  @ApiOkResponse({
+    description: 'The answer, in the form of the question',
+    content: {
+      'application/json': {
+        schema: { type: 'object' },
+        examples: { one: { value: { ...PREDICTION, ...ABOUT } }, several: { value: { predictions: [PREDICTION], ...ABOUT } } },
+      },
+    },
+  })
+  @Refuses(
+    new InvalidName('model', 'a name', 'Iris!'),
+    new MalformedJson('Unexpected end of JSON input'),
+    new MalformedBody('The body must have features or instances, and nothing else', {
+      field: 'body',
+      expected: 'one member',
+      actual: 'none',
+    }),
+    new NumberNotRepresentable('features.petal_width_cm', 'a number that FP32 can hold', Number.POSITIVE_INFINITY),
+    new RaggedRows('instances[1]', '3 values', '2 values'),
+    new ModelNotFound('iris'),
+    new NoProductionVersion('iris', [1]),
+    new VersionNotFound('iris', 9, [1]),
+    new AliasNotFound('iris', 'champion'),
+    new BodyTooLarge(8_388_608),
+    new UnsupportedMediaType('Content-Type', 'application/json', 'text/plain'),
+    new MissingFeature('features.petal_width_cm', 'a value'),
+    new UnknownFeature('features.colour', Object.keys(FEATURES)),
+    new FeatureNamesMissing('features', 4),
+    new InvalidValue('features.petal_width_cm', 'a number', 'wide'),
+    new ShapeMismatch('instances[0]', '4 values', '5 values'),
+    new RowsNotSeparable('summary', 2),
+    new NonFiniteOutput('y'),
+    new InferenceFailed('index out of bounds'),
+    new TooManyCalls('of "iris"', 256),
+    new ModelUnavailable('iris', 1, 'The stored file of the model is not what was uploaded'),
+    new EngineCrashed('SIGSEGV'),
+    new EngineDeadlineExceeded(10_000),
+    new CallExpired(),
+  )
+  predict(@Call() call: InferenceCall): Promise<InferenceResult> {
+    return this.inference.run(call);
+  }
+}

@@ -1,0 +1,52 @@
+import { Injectable } from '@nestjs/common';
+import { RuntimeConfig } from '../config/app-config';
+import { EngineSupervisor } from './engine-supervisor';
+import { HostProcess } from './host-process';
+import { type ImportReport, type LoadedModel, type ModelFile, ModelRuntime } from './model-runtime.port';
+import { EngineCrashed, ImportDeadlineExceeded, ModelRefused } from './runtime.errors';
+
+/** Engines in child processes: imports in a process each, everything else under the supervisor. */
+@Injectable()
+export class HostRuntime extends ModelRuntime {
+  private readonly users = new Map<string, number>();
+
+  constructor(
+    private readonly supervisor: EngineSupervisor,
+    private readonly config: RuntimeConfig,
+  ) {
+    super();
+  }
+
+  async import({ path, sha256 }: ModelFile): Promise<ImportReport> {
+    const seconds = this.config.importDeadlineSeconds;
+    const host = new HostProcess(this.config.hostMemoryMb);
+    try {
+      const limit = { milliseconds: seconds * 1000, error: () => new ImportDeadlineExceeded(seconds) };
+      return await host.ask({ do: 'import', path, sha256 }, limit);
+    } catch (error) {
+      throw error instanceof EngineCrashed ? new ModelRefused(`it brings the engine down (${error.how})`) : error;
+    } finally {
+      host.kill();
+    }
+  }
+
+  async load(file: ModelFile): Promise<LoadedModel> {
+    this.users.set(file.sha256, (this.users.get(file.sha256) ?? 0) + 1);
+    try {
+      await this.supervisor.load(file);
+    } catch (error) {
+      await this.leave(file);
+      throw error;
+    }
+    return { run: (run) => this.supervisor.run(file, run), unload: () => this.leave(file) };
+  }
+
+  /** Versions that differ in their metadata only share one file, and one session in the host. */
+  private async leave(file: ModelFile): Promise<void> {
+    const left = (this.users.get(file.sha256) ?? 1) - 1;
+    this.users.set(file.sha256, left);
+    if (left > 0) return;
+    this.users.delete(file.sha256);
+    await this.supervisor.unload(file);
+  }
+}

@@ -1,0 +1,100 @@
+import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
+import { type Datatype, emptyData, elementsOf, type Signature, type Tensor, type TensorSpec } from './tensor';
+
+const ONNX_TYPES: Readonly<Record<string, Datatype>> = {
+  bool: 'BOOL',
+  uint8: 'UINT8',
+  uint16: 'UINT16',
+  uint32: 'UINT32',
+  uint64: 'UINT64',
+  int8: 'INT8',
+  int16: 'INT16',
+  int32: 'INT32',
+  int64: 'INT64',
+  float32: 'FP32',
+  float64: 'FP64',
+  string: 'BYTES',
+};
+const ONNX_NAMES = new Map(Object.entries(ONNX_TYPES).map(([name, datatype]) => [datatype, name]));
+
+/** The engine library's own word for why a model or an input was no good. */
+export class OnnxError extends Error {}
+
+/** A model in ONNX Runtime. Everything here blocks the thread that calls it: it lives in an engine host. */
+export class OnnxModel {
+  private constructor(
+    private readonly session: InferenceSession,
+    readonly signature: Signature,
+  ) {}
+
+  /**
+   * Loads from bytes, not from a path: the bytes are those whose hash was checked, and no file beside them can be read.
+   * @throws OnnxError
+   */
+  static async load(bytes: Uint8Array): Promise<OnnxModel> {
+    const session = await engine(() =>
+      InferenceSession.create(bytes, { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 4, enableCpuMemArena: false }),
+    );
+    try {
+      return new OnnxModel(session, signatureOf(session));
+    } catch (error) {
+      await session.release();
+      throw error;
+    }
+  }
+
+  /** @throws OnnxError */
+  async run(inputs: readonly Tensor[], outputs: readonly string[]): Promise<readonly Tensor[]> {
+    const feeds = Object.fromEntries(inputs.map((tensor) => [tensor.name, toOnnx(tensor)]));
+    const answer = await engine(() => this.session.run(feeds, outputs));
+    return outputs.map((name) => fromOnnx(name, answer[name] as OnnxTensor));
+  }
+
+  /** Runs once on zeros, where the only free dimension is the first: what a model makes of any other size nobody knows. @throws OnnxError */
+  async warmUp(): Promise<void> {
+    const { inputs, outputs } = this.signature;
+    if (inputs.some(({ shape }) => shape.slice(1).includes(-1))) return;
+    await this.run(inputs.map(sample), outputs.map(({ name }) => name)); // prettier-ignore
+  }
+
+  release(): Promise<void> {
+    return this.session.release();
+  }
+}
+
+function sample({ name, datatype, shape }: TensorSpec): Tensor {
+  const concrete = shape.map((dimension) => (dimension === -1 ? 1 : dimension));
+  return { name, datatype, shape: concrete, data: emptyData(datatype, elementsOf(concrete)) };
+}
+
+function signatureOf(session: InferenceSession): Signature {
+  return { inputs: session.inputMetadata.map(specOf), outputs: session.outputMetadata.map(specOf) };
+}
+
+function specOf(metadata: InferenceSession.ValueMetadata): TensorSpec {
+  const { name } = metadata;
+  if (!metadata.isTensor) {
+    throw new OnnxError(`"${name}" is a sequence or a map; export tensors only (scikit-learn: options={"zipmap": False})`);
+  }
+  const datatype = ONNX_TYPES[metadata.type];
+  if (datatype === undefined) throw new OnnxError(`"${name}" has the datatype ${metadata.type}, which is not served yet`);
+  return { name, datatype, shape: metadata.shape.map((dimension) => (typeof dimension === 'number' && dimension >= 0 ? dimension : -1)) };
+}
+
+function toOnnx({ datatype, data, shape }: Tensor): OnnxTensor {
+  return new OnnxTensor(ONNX_NAMES.get(datatype) as 'float32', data as Float32Array, shape);
+}
+
+function fromOnnx(name: string, tensor: OnnxTensor): Tensor {
+  return { name, datatype: ONNX_TYPES[tensor.type] as Datatype, shape: tensor.dims, data: tensor.data };
+}
+
+/** The library throws errors of many kinds, and some of its messages name files of its own build: those are cut out. */
+async function engine<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const message = (cause as Error).message.replaceAll(/\S*\/(onnxruntime|src)\/\S+( \S+ \[[^\]]*\])?/g, '');
+    throw new OnnxError(message.replaceAll(/\s+/g, ' ').trim().slice(0, 500), { cause });
+  }
+}

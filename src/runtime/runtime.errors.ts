@@ -1,0 +1,58 @@
+import { AppError } from '../errors/app-error';
+
+export class ModelRefused extends AppError {
+  readonly code = 'MODEL_REFUSED';
+  readonly kind = 'invalid' as const;
+  constructor(reason: string) {
+    super(`The file is no model that can be served: ${reason}`, { field: 'file', expected: 'an ONNX model', actual: reason });
+  }
+}
+
+export class ImportDeadlineExceeded extends AppError {
+  readonly code = 'IMPORT_DEADLINE_EXCEEDED';
+  readonly kind = 'invalid' as const;
+  constructor(seconds: number) {
+    super(`The model took longer than ${seconds} s to load and to run on a sample`, { field: 'file', expected: `at most ${seconds} s` });
+  }
+}
+
+export class ModelDamaged extends AppError {
+  readonly code = 'MODEL_DAMAGED';
+  readonly kind = 'internal' as const;
+  constructor(expected: string, actual: string) {
+    super('The stored file of the model is not what was uploaded', { expected: `SHA-256 ${expected}`, actual: `SHA-256 ${actual}` });
+  }
+}
+
+export class InferenceFailed extends AppError {
+  readonly code = 'INFERENCE_FAILED';
+  readonly kind = 'invalid' as const;
+  constructor(reason: string) {
+    super(`The model cannot compute this input: ${reason}`, { actual: reason });
+  }
+}
+
+export class EngineDeadlineExceeded extends AppError {
+  readonly code = 'ENGINE_DEADLINE_EXCEEDED';
+  readonly kind = 'deadline' as const;
+  constructor(milliseconds: number) {
+    super(`The model took longer than ${milliseconds} ms and was stopped`, { expected: `at most ${milliseconds} ms` });
+  }
+}
+
+export class CallExpired extends AppError {
+  readonly code = 'CALL_DEADLINE_EXCEEDED';
+  readonly kind = 'deadline' as const;
+  constructor() {
+    super('The call waited for an engine until its time was over; the model was not run');
+  }
+}
+
+export class EngineCrashed extends AppError {
+  readonly code = 'ENGINE_CRASHED';
+  readonly kind = 'unavailable' as const;
+  /** @param how the signal or exit code that it ended with */
+  constructor(readonly how: string) {
+    super(`The engine process ended while it worked on this (${how}); a new one takes over`);
+  }
+}

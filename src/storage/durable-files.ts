@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { hasCode } from '../errors/has-code';
+import { NoSpace } from './storage.errors';
+
+/**
+ * How a name in a folder tree is made to survive a power cut: written under `.staging/` of the same tree, flushed, linked to its
+ * name (link refuses a taken name, where rename would replace it), and the folder flushed. Nothing is acknowledged before that.
+ */
+export class DurableFiles {
+  private readonly stagingFolder: string;
+  /** Folders whose own names this process knows to be on disk. Another process may have made one and lost power before it flushed it. */
+  private readonly anchored = new Set<string>();
+
+  constructor(readonly root: string) {
+    this.stagingFolder = join(root, '.staging');
+  }
+
+  /** A fresh path in the staging area: `<process id>-<random>`, so that a sweep can tell whose it is. */
+  async freshPath(): Promise<string> {
+    await mkdir(this.stagingFolder, { recursive: true });
+    return join(this.stagingFolder, `${process.pid}-${randomUUID()}`);
+  }
+
+  /** Writes `bytes` to a fresh staged file and flushes it. @returns its path */
+  async writeStaged(bytes: Uint8Array): Promise<string> {
+    const path = await this.freshPath();
+    try {
+      const file = await open(path, 'wx', 0o444);
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      return path;
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    }
+  }
+
+  /** Gives the file at `staged` a second name. Its bytes must be flushed. @returns false where the name is taken */
+  async claim(staged: string, path: string): Promise<boolean> {
+    await this.anchor(dirname(path));
+    try {
+      await link(staged, path);
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'EEXIST')) return false;
+      throw error;
+    }
+  }
+
+  /** Puts the file at `staged` where `path` is, in one step, whatever was there. `staged` keeps its own name. */
+  async replace(staged: string, path: string): Promise<void> {
+    const second = await this.freshPath();
+    await link(staged, second);
+    await rename(second, path);
+    await this.flushFolder(dirname(path));
+  }
+
+  /** Makes the names in a folder survive. */
+  async flushFolder(path: string): Promise<void> {
+    const folder = await open(path);
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  }
+
+  /** Makes `folder` and flushes its own name, and that of every folder above it up to the root. */
+  private async anchor(folder: string): Promise<void> {
+    if (this.anchored.has(folder)) return;
+    await mkdir(folder, { recursive: true });
+    if (folder !== this.root) await this.anchor(dirname(folder));
+    await this.flushFolder(dirname(folder));
+    this.anchored.add(folder);
+  }
+}
+
+/** Runs `work`; a full disk or quota becomes NoSpace, everything else is thrown as it came. */
+export async function orNoSpace<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw hasCode(error, 'ENOSPC', 'EDQUOT') ? new NoSpace({ cause: error }) : error;
+  }
+}

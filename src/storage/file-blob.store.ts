@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto';
+import { access, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { hasCode } from '../errors/has-code';
+import { type BlobInfo, type BlobName, BlobStore, type LocalBlob, type StagedBlob } from './blob-store.port';
+import { DurableFiles, orNoSpace } from './durable-files';
+import { BlobMissing, SourceTooLarge } from './storage.errors';
+
+const BLOB_NAME = /^[0-9a-f]{64}(\.[0-9]+)?$/;
+
+/** Blobs as files: `blobs/sha256/<2 hex>/<name>`, mode 0444. Damaged ones are kept in `.quarantine/`. */
+export class FileBlobStore extends BlobStore {
+  private readonly files: DurableFiles;
+
+  constructor(private readonly root: string) {
+    super();
+    this.files = new DurableFiles(root);
+  }
+
+  stage(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {
+    return orNoSpace(() => this.receive(source, maxBytes));
+  }
+
+  put(staged: StagedBlob, name: BlobName = staged.digest): Promise<BlobInfo> {
+    return orNoSpace(() => this.keep(staged, name));
+  }
+
+  async open(name: BlobName): Promise<Readable> {
+    const file = await open(this.pathOf(name)).catch((error: unknown) => this.missing(name, error));
+    return file.createReadStream();
+  }
+
+  async local(name: BlobName): Promise<LocalBlob> {
+    const path = this.pathOf(name);
+    await access(path).catch((error: unknown) => this.missing(name, error));
+    return { path, release: async () => {} };
+  }
+
+  async *list(): AsyncIterable<BlobInfo> {
+    const folder = join(this.root, 'blobs', 'sha256');
+    for (const prefix of await namesIn(folder)) {
+      for (const name of await namesIn(join(folder, prefix))) {
+        if (!BLOB_NAME.test(name) || !name.startsWith(prefix)) continue;
+        const found = await stat(this.pathOf(name));
+        if (found.isFile()) yield { name, bytes: found.size };
+      }
+    }
+  }
+
+  async quarantine(name: BlobName): Promise<void> {
+    const path = this.pathOf(name);
+    await rename(path, await this.quarantinePath(name)).catch((error: unknown) => this.missing(name, error));
+    await this.files.flushFolder(dirname(path));
+  }
+
+  async remove(name: BlobName): Promise<void> {
+    await rm(this.pathOf(name), { force: true });
+  }
+
+  private async receive(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {
+    const path = await this.files.freshPath();
+    const discard = () => rm(path, { force: true });
+    try {
+      const file = await open(path, 'wx', 0o444);
+      try {
+        const hash = createHash('sha256');
+        let bytes = 0;
+        for await (const chunk of source) {
+          bytes += chunk.length;
+          if (bytes > maxBytes) throw new SourceTooLarge(maxBytes);
+          hash.update(chunk);
+          await file.writeFile(chunk);
+        }
+        // flushed on the very descriptor that wrote: a failed write-back is reported to it, and perhaps to no other
+        await file.sync();
+        return { digest: hash.digest('hex'), bytes, path, discard };
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      await discard();
+      throw error;
+    }
+  }
+
+  private async keep(staged: StagedBlob, name: BlobName): Promise<BlobInfo> {
+    const path = this.pathOf(name);
+    const claimed = await this.files.claim(staged.path, path);
+    if (!claimed && !(await this.holds(path, staged))) {
+      await this.setAside(path);
+      await this.files.replace(staged.path, path);
+    }
+    await this.files.flushFolder(dirname(path));
+    return { name, bytes: staged.bytes };
+  }
+
+  /** Whether the file has the staged bytes; if so they are flushed, as if this process had written them. */
+  private async holds(path: string, staged: StagedBlob): Promise<boolean> {
+    const file = await open(path);
+    try {
+      const { size } = await file.stat();
+      if (size !== staged.bytes) return false;
+      const hash = createHash('sha256');
+      for await (const chunk of file.createReadStream({ autoClose: false })) hash.update(chunk as Buffer);
+      if (hash.digest('hex') !== staged.digest) return false;
+      await file.sync();
+      return true;
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Gives damaged bytes a second name in quarantine; their first name stays until good bytes take it. */
+  private async setAside(path: string): Promise<void> {
+    const aside = await this.quarantinePath(basename(path));
+    await this.files.claim(path, aside);
+    await this.files.flushFolder(dirname(aside));
+  }
+
+  private async quarantinePath(name: BlobName): Promise<string> {
+    const folder = join(this.root, '.quarantine');
+    await mkdir(folder, { recursive: true });
+    return join(folder, `${name}-${Date.now()}`);
+  }
+
+  private pathOf(name: BlobName): string {
+    if (!BLOB_NAME.test(name)) throw new BlobMissing(name);
+    return join(this.root, 'blobs', 'sha256', name.slice(0, 2), name);
+  }
+
+  private missing(name: BlobName, error: unknown): never {
+    throw hasCode(error, 'ENOENT') ? new BlobMissing(name, { cause: error }) : error;
+  }
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+}

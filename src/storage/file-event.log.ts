@@ -1,0 +1,97 @@
+import { readFile, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hasCode } from '../errors/has-code';
+import { DurableFiles, orNoSpace } from './durable-files';
+import { type EventFields, EventLog, type LogEntry, type LogPosition } from './event-log.port';
+import { CommitUncertain, EventConflict, LogDamaged } from './storage.errors';
+import { openEvent, sealEvent } from './stored-event';
+
+const EVENT_FILE = /^[0-9]{20}\.json$/;
+
+/** Events as files, `log/<20 digits>.json`: the exclusive creation of the name is the compare-and-swap. */
+export class FileEventLog extends EventLog {
+  private readonly files: DurableFiles;
+  private readonly folder: string;
+  private unconfirmed: number | undefined;
+
+  constructor(root: string) {
+    super();
+    this.files = new DurableFiles(root);
+    this.folder = join(root, 'log');
+  }
+
+  get uncertain(): boolean {
+    return this.unconfirmed !== undefined;
+  }
+
+  async append(after: LogPosition, fields: EventFields): Promise<LogEntry> {
+    if (this.unconfirmed !== undefined) throw new CommitUncertain(this.unconfirmed);
+    const { bytes, entry } = sealEvent(after, fields, new Date());
+    const staged = await orNoSpace(() => this.files.writeStaged(bytes));
+    try {
+      const claimed = await orNoSpace(() => this.files.claim(staged, this.pathOf(entry.position.seq)));
+      if (!claimed) throw new EventConflict(entry.position.seq);
+    } finally {
+      await rm(staged, { force: true });
+    }
+    await this.confirm(entry.position.seq);
+    return entry;
+  }
+
+  async *read(after: LogPosition): AsyncIterable<LogEntry> {
+    let position = after;
+    for (;;) {
+      const bytes = await this.bytesOf(position.seq + 1);
+      if (bytes === undefined) break;
+      const entry = openEvent(position, bytes);
+      yield entry;
+      position = entry.position;
+    }
+    await this.refuseGap(position.seq + 1, after.seq === 0);
+  }
+
+  async settle(): Promise<void> {
+    if (this.unconfirmed !== undefined) await this.confirm(this.unconfirmed);
+  }
+
+  /** From the link on others may have read the event: it is never taken back, only its survival is in doubt. */
+  private async confirm(seq: number): Promise<void> {
+    try {
+      await this.files.flushFolder(this.folder);
+      this.unconfirmed = undefined;
+    } catch (error) {
+      this.unconfirmed = seq;
+      throw new CommitUncertain(seq, { cause: error });
+    }
+  }
+
+  private async bytesOf(seq: number): Promise<Buffer | undefined> {
+    try {
+      return await readFile(this.pathOf(seq));
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * An event after one that is not there means that one was lost. A whole read looks at every name, a read of the tail at the next
+   * number only. Another process may have written both a moment ago: so look once more.
+   */
+  private async refuseGap(seq: number, whole: boolean): Promise<void> {
+    const beyond = whole ? await this.anyBeyond(seq) : (await this.bytesOf(seq + 1)) !== undefined;
+    if (beyond && (await this.bytesOf(seq)) === undefined) throw new LogDamaged(seq, 'it is missing, but later events exist');
+  }
+
+  private async anyBeyond(seq: number): Promise<boolean> {
+    const names = await readdir(this.folder).catch((error: unknown) => {
+      if (hasCode(error, 'ENOENT')) return [];
+      throw error;
+    });
+    return names.some((name) => EVENT_FILE.test(name) && Number(name.slice(0, 20)) > seq);
+  }
+
+  private pathOf(seq: number): string {
+    return join(this.folder, `${String(seq).padStart(20, '0')}.json`);
+  }
+}

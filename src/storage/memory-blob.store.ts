@@ -1,0 +1,69 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { type BlobInfo, type BlobName, BlobStore, type LocalBlob, type StagedBlob } from './blob-store.port';
+import { BlobMissing, SourceTooLarge } from './storage.errors';
+
+/** For tests: everything is gone at exit. An engine that asks for a local file gets a temporary one. */
+export class MemoryBlobStore extends BlobStore {
+  private readonly blobs = new Map<BlobName, Buffer>();
+  private readonly staged = new Map<string, Buffer>();
+
+  async stage(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of source) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw new SourceTooLarge(maxBytes);
+      chunks.push(chunk);
+    }
+    const content = Buffer.concat(chunks);
+    const file = await temporaryFile(content);
+    this.staged.set(file.path, content);
+    const discard = async () => {
+      this.staged.delete(file.path);
+      await file.release();
+    };
+    return { digest: createHash('sha256').update(content).digest('hex'), bytes, path: file.path, discard };
+  }
+
+  async put(staged: StagedBlob, name: BlobName = staged.digest): Promise<BlobInfo> {
+    this.blobs.set(name, this.staged.get(staged.path) as Buffer);
+    return { name, bytes: staged.bytes };
+  }
+
+  async open(name: BlobName): Promise<Readable> {
+    return Readable.from([this.find(name)]);
+  }
+
+  local(name: BlobName): Promise<LocalBlob> {
+    return temporaryFile(this.find(name));
+  }
+
+  async *list(): AsyncIterable<BlobInfo> {
+    for (const name of [...this.blobs.keys()].sort()) yield { name, bytes: this.find(name).length };
+  }
+
+  async quarantine(name: BlobName): Promise<void> {
+    this.find(name);
+    this.blobs.delete(name);
+  }
+
+  async remove(name: BlobName): Promise<void> {
+    this.blobs.delete(name);
+  }
+
+  private find(name: BlobName): Buffer {
+    const bytes = this.blobs.get(name);
+    if (bytes === undefined) throw new BlobMissing(name);
+    return bytes;
+  }
+}
+
+async function temporaryFile(bytes: Buffer): Promise<LocalBlob> {
+  const path = join(tmpdir(), `analytics-api-${randomUUID()}`);
+  await writeFile(path, bytes);
+  return { path, release: () => rm(path, { force: true }) };
+}

@@ -1,0 +1,30 @@
+import { type EventFields, EventLog, type LogEntry, type LogPosition } from './event-log.port';
+import { EventConflict } from './storage.errors';
+import { openEvent, sealEvent } from './stored-event';
+
+/** For tests: everything is gone at exit. */
+export class MemoryEventLog extends EventLog {
+  private readonly stored: Buffer[] = [];
+
+  get uncertain(): boolean {
+    return false;
+  }
+
+  async append(after: LogPosition, fields: EventFields): Promise<LogEntry> {
+    const { bytes, entry } = sealEvent(after, fields, new Date());
+    if (this.stored.length !== after.seq) throw new EventConflict(entry.position.seq);
+    this.stored.push(bytes);
+    return entry;
+  }
+
+  async *read(after: LogPosition): AsyncIterable<LogEntry> {
+    let position = after;
+    for (const bytes of this.stored.slice(after.seq)) {
+      const entry = openEvent(position, bytes);
+      yield entry;
+      position = entry.position;
+    }
+  }
+
+  async settle(): Promise<void> {}
+}

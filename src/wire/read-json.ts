@@ -1,0 +1,49 @@
+import type { IncomingMessage } from 'node:http';
+import { BodyAborted, BodyTooLarge, MalformedJson, UnsupportedMediaType } from './wire.errors';
+
+const JSON_TYPE = /^application\/json(; *charset="?utf-8"?)?$/i;
+
+/**
+ * Reads a JSON body.
+ * @throws UnsupportedMediaType, BodyTooLarge (before the rest is read), BodyAborted, MalformedJson
+ */
+export async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
+  refuseEncoding(request);
+  const type = request.headers['content-type'] ?? 'none';
+  if (!JSON_TYPE.test(type)) throw new UnsupportedMediaType('Content-Type', 'application/json', type);
+  return parseJson(await readBody(request, maxBytes));
+}
+
+/** Bodies are taken as they are. @throws UnsupportedMediaType for any Content-Encoding */
+export function refuseEncoding(request: IncomingMessage): void {
+  const encoding = request.headers['content-encoding'] ?? 'identity';
+  if (encoding !== 'identity') throw new UnsupportedMediaType('Content-Encoding', 'absent', encoding);
+}
+
+async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw new BodyTooLarge(maxBytes);
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= maxBytes) return void chunks.push(chunk);
+      request.pause();
+      reject(new BodyTooLarge(maxBytes));
+    });
+    request.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+    request.once('error', (cause) => reject(new BodyAborted({ cause })));
+  });
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** @throws MalformedJson */
+export function parseJson(body: Uint8Array): unknown {
+  if (body.length === 0) throw new MalformedJson('it is empty');
+  try {
+    return JSON.parse(UTF8.decode(body));
+  } catch (cause) {
+    throw new MalformedJson(cause instanceof TypeError ? 'it is not UTF-8' : (cause as Error).message, { cause });
+  }
+}

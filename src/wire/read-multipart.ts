@@ -1,0 +1,94 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
+import { refuseEncoding } from './read-json';
+import { BodyAborted, MalformedMultipart, UnsupportedMediaType } from './wire.errors';
+
+/** One file of a form, while it arrives. */
+export interface FormFile {
+  readonly filename: string;
+  readonly content: Readable;
+}
+
+/** How many parts a form may have, and how long its fields may be. */
+export interface FormLimits {
+  readonly maxFiles: number;
+  readonly maxFields: number;
+  readonly maxFieldBytes: number;
+}
+
+/**
+ * Reads a form: its fields are returned, each of its parts called `file` is handed to `takeFile` while it arrives. When this
+ * settles, every `takeFile` has settled, however it ended.
+ * @returns the fields by name; a part is a field although it carries a file name, so that `-F metadata=@file` works
+ * @throws UnsupportedMediaType, MalformedMultipart, BodyAborted; the error of `takeFile`, unchanged
+ */
+export async function readMultipart(
+  request: IncomingMessage,
+  limits: FormLimits,
+  takeFile: (file: FormFile) => Promise<void>,
+): Promise<ReadonlyMap<string, string>> {
+  const parser = openParser(request, limits);
+  const files: Promise<void>[] = [];
+  try {
+    return await readParts(request, parser, (file) => {
+      const taken = takeFile(file);
+      files.push(taken);
+      return taken;
+    });
+  } finally {
+    await Promise.allSettled(files);
+  }
+}
+
+function openParser(request: IncomingMessage, limits: FormLimits): BusboyInstance {
+  refuseEncoding(request);
+  const type = request.headers['content-type'] ?? 'none';
+  if (!/^multipart\/form-data *;/i.test(type)) throw new UnsupportedMediaType('Content-Type', 'multipart/form-data', type);
+  const options = {
+    headers: request.headers as BusboyHeaders,
+    isPartAFile: (field: string | undefined) => field === 'file',
+    preservePath: true, // a name with a path in it is refused, not mended
+    limits: { files: limits.maxFiles, fields: limits.maxFields, fieldSize: limits.maxFieldBytes, headerPairs: 20, headerSize: 8192 },
+  };
+  try {
+    return new Busboy(options);
+  } catch (cause) {
+    throw new MalformedMultipart((cause as Error).message, { cause });
+  }
+}
+
+function readParts(
+  request: IncomingMessage,
+  parser: BusboyInstance,
+  takeFile: (file: FormFile) => Promise<void>,
+): Promise<ReadonlyMap<string, string>> {
+  return new Promise((resolve, reject) => {
+    const fields = new Map<string, string>();
+    const files: Promise<void>[] = [];
+    let open: Readable | undefined;
+    const fail = (error: unknown): void => {
+      request.unpipe(parser);
+      open?.destroy(error as Error);
+      reject(error);
+    };
+    const refuse = (reason: string) => (): void => fail(new MalformedMultipart(reason));
+
+    parser.on('field', (name, value, _nameTruncated, truncated) => {
+      if (truncated) fail(new MalformedMultipart(`the field ${name} is too long`));
+      else if (fields.has(name)) fail(new MalformedMultipart(`the field ${name} comes twice`));
+      else fields.set(name, value);
+    });
+    parser.on('file', (_field, content, filename: string | undefined) => {
+      open = content;
+      content.on('error', () => {}); // told to takeFile, who reads it
+      files.push(takeFile({ filename: filename ?? '', content }).catch(fail));
+    });
+    parser.on('filesLimit', refuse('it has too many files'));
+    parser.on('fieldsLimit', refuse('it has too many fields'));
+    parser.on('error', (error) => fail(new MalformedMultipart((error as Error).message, { cause: error })));
+    parser.on('finish', () => void Promise.all(files).then(() => resolve(fields)));
+    request.on('error', (cause) => fail(new BodyAborted({ cause })));
+    request.pipe(parser);
+  });
+}

@@ -1,0 +1,88 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Type } from '@nestjs/common';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Test } from '@nestjs/testing';
+import { NativeLogger } from 'nestjs-pino';
+import request from 'supertest';
+import { AppModule } from '../../src/app.module';
+import { CONFIG_GROUPS } from '../../src/config/app-config';
+import { loadConfig } from '../../src/config/load-config';
+import { APPLICATION_OPTIONS, applyHttpPipeline } from '../../src/http/http-pipeline';
+import { LogDestination } from '../../src/logging/root-logger';
+import { BringUp } from '../../src/models/bring-up';
+import { ModelBlobs } from '../../src/storage/blob-store.port';
+import { RegistryLog } from '../../src/storage/event-log.port';
+import { MemoryBlobStore } from '../../src/storage/memory-blob.store';
+import { MemoryEventLog } from '../../src/storage/memory-event.log';
+
+/** A log line, parsed. */
+export type LogLine = Readonly<Record<string, unknown>>;
+
+/** The lines of every app of this file: nestjs-pino keeps one root logger a process. */
+export const logLines: LogLine[] = [];
+
+export interface TestAppOptions {
+  /** Settings as the environment would give them. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Controllers of the test's own, behind the same pipeline. */
+  readonly controllers?: readonly Type[];
+  /** Real folders instead of memory: the registry's root. */
+  readonly modelsDir?: string;
+}
+
+/** The real application behind the real pipeline, listening on a free port of loopback; without examples unless asked for. */
+export class TestApp {
+  private constructor(
+    readonly app: NestExpressApplication,
+    readonly origin: string,
+  ) {}
+
+  static async start({ env = {}, controllers = [], modelsDir }: TestAppOptions = {}): Promise<TestApp> {
+    const config = loadConfig({ EXAMPLES: 'off', DRAIN_SECONDS: '0', MODELS_DIR: modelsDir ?? '/nowhere', ...env });
+    let builder = Test.createTestingModule({ imports: [AppModule], controllers: [...controllers] })
+      .overrideProvider(LogDestination)
+      .useValue({ write: (line: string) => void logLines.push(JSON.parse(line) as LogLine) });
+    for (const group of CONFIG_GROUPS) builder = builder.overrideProvider(group).useValue(config.get(group));
+    if (modelsDir === undefined) {
+      builder = builder.overrideProvider(ModelBlobs).useValue(new MemoryBlobStore());
+      builder = builder.overrideProvider(RegistryLog).useValue(new MemoryEventLog());
+    }
+    const app = (await builder.compile()).createNestApplication<NestExpressApplication>(APPLICATION_OPTIONS);
+    app.useLogger(app.get(NativeLogger));
+    applyHttpPipeline(app);
+    await app.listen(0, '127.0.0.1');
+    await app.get(BringUp).finished;
+    return new TestApp(app, await app.getUrl());
+  }
+
+  request(): ReturnType<typeof request> {
+    return request(this.origin);
+  }
+
+  /** Uploads a model. */
+  upload(name: string, model: Buffer, fields: Readonly<Record<string, string | object>> = {}): request.Test {
+    const form = this.request().post('/api/v1/models').field('name', name).attach('file', model, 'model.onnx');
+    for (const [field, value] of Object.entries(fields)) void form.field(field, typeof value === 'string' ? value : JSON.stringify(value));
+    return form;
+  }
+
+  /** Uploads a model into production. */
+  serve(name: string, model: Buffer, metadata: object = {}): request.Test {
+    return this.upload(name, model, { metadata, stage: 'production' }).expect(201);
+  }
+
+  predict(name: string, body: object, query = ''): request.Test {
+    return this.request().post(`/api/v1/predict/${name}${query}`).send(body);
+  }
+
+  close(): Promise<void> {
+    return this.app.close();
+  }
+}
+
+/** A folder of a test's own. */
+export function freshFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'analytics-api-test-'));
+}

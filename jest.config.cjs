@@ -15,7 +15,18 @@ const typescript = {
 const ecmascript = { swcrc: false, module: { type: 'commonjs' }, jsc: { target: 'es2023', parser: { syntax: 'ecmascript' } } };
 
 // every ESM-only dependency of the stack; anything else in node_modules is left alone
-const esmPackages = ['@nestjs', 'file-type', 'strtok3', 'token-types', 'uint8array-extras', '@tokenizer', '@borewit', 'uid', 'load-esm', 'canonicalize'];
+const esmPackages = [
+  '@nestjs',
+  'file-type',
+  'strtok3',
+  'token-types',
+  'uint8array-extras',
+  '@tokenizer',
+  '@borewit',
+  'uid',
+  'load-esm',
+  'canonicalize',
+];
 
 // `test:long` runs what ends in .long-spec.ts
 const long = process.env.TEST_SUITE === 'long';

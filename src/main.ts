@@ -6,6 +6,7 @@ import { NativeLogger } from 'nestjs-pino';
 import { AppModule } from './app.module';
 import { HttpConfig } from './config/app-config';
 import { BadConfiguration } from './config/config.errors';
+import { AppError } from './errors/app-error';
 import { hasCode } from './errors/has-code';
 import { APPLICATION_OPTIONS, applyHttpPipeline } from './http/http-pipeline';
 import { BringUp } from './models/bring-up';
@@ -18,8 +19,10 @@ function say(text: string): void {
 }
 
 async function start(): Promise<void> {
-  const app = await NestFactory.create<NestExpressApplication>(AppModule, APPLICATION_OPTIONS);
+  // flushed by hand: a creation that fails would flush to Nest's own logger, as coloured text
+  const app = await NestFactory.create<NestExpressApplication>(AppModule, { ...APPLICATION_OPTIONS, autoFlushLogs: false });
   app.useLogger(app.get(NativeLogger));
+  app.flushLogs();
   applyHttpPipeline(app);
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   const { host, port } = app.get(HttpConfig);
@@ -42,8 +45,14 @@ function fail(error: unknown): never {
   if (hasCode(error, 'EADDRINUSE')) {
     const { address, port } = error as { address: string; port: number };
     say(`The port ${port} on ${address} is taken: end what uses it, or set PORT to another`);
-  } else say(`The start failed: ${error instanceof Error ? error.stack : String(error)}`);
+  } else say(`The start failed: ${reasonOf(error)}`);
   process.exit(1);
+}
+
+/** What this house or the system refuses needs no stack: the message says what to mend. */
+function reasonOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return String(error);
+  return error instanceof AppError || 'syscall' in error ? error.message : error.stack;
 }
 
 start().catch(fail);

@@ -60,7 +60,7 @@ export class ModelsConfig {
   readonly maxUploadBytes: number = 2048 * MIB;
 
   @Setting('REQUIRED_MODELS', 'Names, separated by commas, that must be in service before `/health/startup` and `/health/ready` say yes.')
-  @Matches(/^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/, { each: true })
+  @Matches(/^(?!stats$)(?!.*\.\.)[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/, { each: true })
   readonly required: readonly string[] = [];
 
   @Setting('EXAMPLES', '`on`: a first start on an empty registry publishes the example model. `off`: it stays empty.')

@@ -1,5 +1,6 @@
 import { AppError } from '../errors/app-error';
 
+/** The environment does not make a configuration that the service can start with. */
 export class BadConfiguration extends AppError {
   readonly code = 'BAD_CONFIGURATION';
   readonly kind = 'internal' as const;

@@ -1,5 +1,6 @@
 import { AppError } from '../errors/app-error';
 
+/** A probe says no; `checks` has what each check said. */
 export class NotReady extends AppError {
   readonly code = 'NOT_READY';
   readonly kind = 'unavailable' as const;

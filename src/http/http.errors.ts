@@ -1,5 +1,6 @@
 import { AppError } from '../errors/app-error';
 
+/** There is nothing under this method and path. */
 export class RouteNotFound extends AppError {
   readonly code = 'ROUTE_NOT_FOUND';
   readonly kind = 'not-found' as const;
@@ -11,6 +12,7 @@ export class RouteNotFound extends AppError {
   }
 }
 
+/** The request line or a header cannot be read. */
 export class MalformedRequest extends AppError {
   readonly code = 'MALFORMED_REQUEST';
   readonly kind = 'malformed' as const;
@@ -19,6 +21,7 @@ export class MalformedRequest extends AppError {
   }
 }
 
+/** Something that nobody foresaw. */
 export class InternalError extends AppError {
   readonly code = 'INTERNAL';
   readonly kind = 'internal' as const;

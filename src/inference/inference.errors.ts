@@ -1,5 +1,6 @@
 import { AppError } from '../errors/app-error';
 
+/** The inputs are not those of the model. */
 export class InputsMismatch extends AppError {
   readonly code = 'INPUTS_MISMATCH';
   readonly kind = 'invalid' as const;
@@ -8,6 +9,7 @@ export class InputsMismatch extends AppError {
   }
 }
 
+/** An input has another datatype than the model takes. */
 export class DatatypeMismatch extends AppError {
   readonly code = 'DATATYPE_MISMATCH';
   readonly kind = 'invalid' as const;
@@ -16,6 +18,7 @@ export class DatatypeMismatch extends AppError {
   }
 }
 
+/** An input, or a row of it, has another shape than the model takes. */
 export class ShapeMismatch extends AppError {
   readonly code = 'SHAPE_MISMATCH';
   readonly kind = 'invalid' as const;
@@ -24,6 +27,7 @@ export class ShapeMismatch extends AppError {
   }
 }
 
+/** An output was asked for that the model does not have. */
 export class OutputUnknown extends AppError {
   readonly code = 'OUTPUT_UNKNOWN';
   readonly kind = 'invalid' as const;
@@ -32,6 +36,7 @@ export class OutputUnknown extends AppError {
   }
 }
 
+/** More calls wait than may. */
 export class TooManyCalls extends AppError {
   readonly code = 'TOO_MANY_CALLS';
   readonly kind = 'overloaded' as const;

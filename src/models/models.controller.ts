@@ -18,7 +18,7 @@ import { UploadReader } from './upload-reader';
 
 const ACTOR = 'anonymous';
 const BAD_NAME = new InvalidName('model', 'a name', 'Iris!');
-const MODEL = ApiParam({ name: 'model', example: 'iris' });
+const MODEL = ApiParam({ name: 'model', type: String, example: 'iris' });
 const VERSION = ApiParam({ name: 'version', example: 1, type: Number });
 
 @ApiTags('models')
@@ -40,6 +40,7 @@ export class ModelsController {
     new UploadIncomplete('file', 'one file', 'missing'),
     BAD_NAME,
     new MalformedMultipart('Unexpected end of multipart data'),
+    new MalformedJson('Unexpected end of JSON input'),
     new MalformedBody('There is no part "nmae"', { field: 'nmae', expected: 'one of file, name, metadata, stage, version' }),
     new VersionTaken('iris', 1),
     new SourceTooLarge(2_147_483_648),

@@ -1,5 +1,6 @@
 import { AppError, type ErrorDetails } from '../errors/app-error';
 
+/** A name or a number in a path, a query or a form is outside its grammar. */
 export class InvalidName extends AppError {
   readonly code = 'INVALID_NAME';
   readonly kind = 'malformed' as const;
@@ -8,6 +9,7 @@ export class InvalidName extends AppError {
   }
 }
 
+/** A form lacks a part that an upload needs. */
 export class UploadIncomplete extends AppError {
   readonly code = 'UPLOAD_INCOMPLETE';
   readonly kind = 'malformed' as const;
@@ -16,6 +18,7 @@ export class UploadIncomplete extends AppError {
   }
 }
 
+/** There is no model of this name. */
 export class ModelNotFound extends AppError {
   readonly code = 'MODEL_NOT_FOUND';
   readonly kind = 'not-found' as const;
@@ -24,6 +27,7 @@ export class ModelNotFound extends AppError {
   }
 }
 
+/** The model has no version of this number. */
 export class VersionNotFound extends AppError {
   readonly code = 'VERSION_NOT_FOUND';
   readonly kind = 'not-found' as const;
@@ -32,6 +36,7 @@ export class VersionNotFound extends AppError {
   }
 }
 
+/** No version of the model is in production, and none was asked for. */
 export class NoProductionVersion extends AppError {
   readonly code = 'NO_PRODUCTION_VERSION';
   readonly kind = 'not-found' as const;
@@ -44,6 +49,7 @@ export class NoProductionVersion extends AppError {
   }
 }
 
+/** The model has no alias of this name. */
 export class AliasNotFound extends AppError {
   readonly code = 'ALIAS_NOT_FOUND';
   readonly kind = 'not-found' as const;
@@ -52,6 +58,7 @@ export class AliasNotFound extends AppError {
   }
 }
 
+/** The version cannot be served; `actual` says why. */
 export class ModelUnavailable extends AppError {
   readonly code = 'MODEL_UNAVAILABLE';
   readonly kind = 'unavailable' as const;
@@ -60,6 +67,7 @@ export class ModelUnavailable extends AppError {
   }
 }
 
+/** The asked-for number was given to another upload, or this upload has another number. */
 export class VersionTaken extends AppError {
   readonly code = 'VERSION_TAKEN';
   readonly kind = 'conflict' as const;
@@ -68,6 +76,7 @@ export class VersionTaken extends AppError {
   }
 }
 
+/** The metadata of an upload contradicts the model. */
 export class MetadataMismatch extends AppError {
   readonly code = 'METADATA_MISMATCH';
   readonly kind = 'invalid' as const;

@@ -45,8 +45,7 @@ export class OnnxModel {
 
   /** @throws OnnxError */
   async run(inputs: readonly Tensor[], outputs: readonly string[]): Promise<readonly Tensor[]> {
-    const feeds = Object.fromEntries(inputs.map((tensor) => [tensor.name, toOnnx(tensor)]));
-    const answer = await engine(() => this.session.run(feeds, outputs));
+    const answer = await engine(() => this.session.run(feedsOf(inputs), outputs));
     return outputs.map((name) => fromOnnx(name, answer[name] as OnnxTensor));
   }
 
@@ -79,6 +78,10 @@ function specOf(metadata: InferenceSession.ValueMetadata): TensorSpec {
   const datatype = ONNX_TYPES[metadata.type];
   if (datatype === undefined) throw new OnnxError(`"${name}" has the datatype ${metadata.type}, which is not served yet`);
   return { name, datatype, shape: metadata.shape.map((dimension) => (typeof dimension === 'number' && dimension >= 0 ? dimension : -1)) };
+}
+
+function feedsOf(inputs: readonly Tensor[]): InferenceSession.FeedsType {
+  return Object.fromEntries(inputs.map((tensor) => [tensor.name, toOnnx(tensor)]));
 }
 
 function toOnnx({ datatype, data, shape }: Tensor): OnnxTensor {

@@ -1,5 +1,6 @@
 import { AppError } from '../errors/app-error';
 
+/** An uploaded file is no model that can be served. */
 export class ModelRefused extends AppError {
   readonly code = 'MODEL_REFUSED';
   readonly kind = 'invalid' as const;
@@ -8,6 +9,7 @@ export class ModelRefused extends AppError {
   }
 }
 
+/** An uploaded model takes too long to load or to run on a sample. */
 export class ImportDeadlineExceeded extends AppError {
   readonly code = 'IMPORT_DEADLINE_EXCEEDED';
   readonly kind = 'invalid' as const;
@@ -16,6 +18,7 @@ export class ImportDeadlineExceeded extends AppError {
   }
 }
 
+/** The stored file of a model is not what was uploaded; it is not served. */
 export class ModelDamaged extends AppError {
   readonly code = 'MODEL_DAMAGED';
   readonly kind = 'internal' as const;
@@ -24,6 +27,7 @@ export class ModelDamaged extends AppError {
   }
 }
 
+/** The model cannot compute this input; `actual` has the engine’s reason. */
 export class InferenceFailed extends AppError {
   readonly code = 'INFERENCE_FAILED';
   readonly kind = 'invalid' as const;
@@ -32,6 +36,7 @@ export class InferenceFailed extends AppError {
   }
 }
 
+/** A run of the model took too long; its engine process was killed. */
 export class EngineDeadlineExceeded extends AppError {
   readonly code = 'ENGINE_DEADLINE_EXCEEDED';
   readonly kind = 'deadline' as const;
@@ -40,6 +45,7 @@ export class EngineDeadlineExceeded extends AppError {
   }
 }
 
+/** The call waited too long for an engine and was not run. */
 export class CallExpired extends AppError {
   readonly code = 'CALL_DEADLINE_EXCEEDED';
   readonly kind = 'deadline' as const;
@@ -48,6 +54,7 @@ export class CallExpired extends AppError {
   }
 }
 
+/** The engine process ended while it worked on this call. */
 export class EngineCrashed extends AppError {
   readonly code = 'ENGINE_CRASHED';
   readonly kind = 'unavailable' as const;

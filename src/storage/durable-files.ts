@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { hasCode } from '../errors/has-code';
 import { NoSpace } from './storage.errors';
 
@@ -75,7 +75,8 @@ export class DurableFiles {
   private async anchor(folder: string): Promise<void> {
     if (this.anchored.has(folder)) return;
     await mkdir(folder, { recursive: true });
-    if (folder !== this.root) await this.anchor(dirname(folder));
+    // not `folder !== this.root`: the root may be spelled `./models` or `models/`
+    if (relative(this.root, folder) !== '') await this.anchor(dirname(folder));
     await this.flushFolder(dirname(folder));
     this.anchored.add(folder);
   }

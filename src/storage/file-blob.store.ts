@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { access, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { hasCode } from '../errors/has-code';
@@ -41,9 +41,11 @@ export class FileBlobStore extends BlobStore {
     const folder = join(this.root, 'blobs', 'sha256');
     for (const prefix of await namesIn(folder)) {
       for (const name of await namesIn(join(folder, prefix))) {
-        if (!BLOB_NAME.test(name) || !name.startsWith(prefix)) continue;
-        const found = await stat(this.pathOf(name));
-        if (found.isFile()) yield { name, bytes: found.size };
+        if (!BLOB_NAME.test(name) || name.slice(0, 2) !== prefix) continue;
+        const found = await lstat(this.pathOf(name)).catch((error: unknown) =>
+          hasCode(error, 'ENOENT') ? undefined : Promise.reject(error),
+        );
+        if (found?.isFile()) yield { name, bytes: found.size };
       }
     }
   }
@@ -55,7 +57,7 @@ export class FileBlobStore extends BlobStore {
   }
 
   async remove(name: BlobName): Promise<void> {
-    await rm(this.pathOf(name), { force: true });
+    if (BLOB_NAME.test(name)) await rm(this.pathOf(name), { force: true });
   }
 
   private async receive(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {

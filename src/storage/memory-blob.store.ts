@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -9,7 +9,6 @@ import { BlobMissing, SourceTooLarge } from './storage.errors';
 /** For tests: everything is gone at exit. An engine that asks for a local file gets a temporary one. */
 export class MemoryBlobStore extends BlobStore {
   private readonly blobs = new Map<BlobName, Buffer>();
-  private readonly staged = new Map<string, Buffer>();
 
   async stage(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {
     const chunks: Uint8Array[] = [];
@@ -21,16 +20,11 @@ export class MemoryBlobStore extends BlobStore {
     }
     const content = Buffer.concat(chunks);
     const file = await temporaryFile(content);
-    this.staged.set(file.path, content);
-    const discard = async () => {
-      this.staged.delete(file.path);
-      await file.release();
-    };
-    return { digest: createHash('sha256').update(content).digest('hex'), bytes, path: file.path, discard };
+    return { digest: createHash('sha256').update(content).digest('hex'), bytes, path: file.path, discard: () => file.release() };
   }
 
   async put(staged: StagedBlob, name: BlobName = staged.digest): Promise<BlobInfo> {
-    this.blobs.set(name, this.staged.get(staged.path) as Buffer);
+    this.blobs.set(name, await readFile(staged.path));
     return { name, bytes: staged.bytes };
   }
 
@@ -38,12 +32,12 @@ export class MemoryBlobStore extends BlobStore {
     return Readable.from([this.find(name)]);
   }
 
-  local(name: BlobName): Promise<LocalBlob> {
+  async local(name: BlobName): Promise<LocalBlob> {
     return temporaryFile(this.find(name));
   }
 
   async *list(): AsyncIterable<BlobInfo> {
-    for (const name of [...this.blobs.keys()].sort()) yield { name, bytes: this.find(name).length };
+    for (const [name, bytes] of [...this.blobs].sort(([a], [b]) => (a < b ? -1 : 1))) yield { name, bytes: bytes.length };
   }
 
   async quarantine(name: BlobName): Promise<void> {

@@ -1,5 +1,6 @@
 import { AppError } from '../errors/app-error';
 
+/** A blob that was asked for is not in the store. */
 export class BlobMissing extends AppError {
   readonly code = 'BLOB_MISSING';
   readonly kind = 'not-found' as const;
@@ -8,14 +9,7 @@ export class BlobMissing extends AppError {
   }
 }
 
-export class BlobDamaged extends AppError {
-  readonly code = 'BLOB_DAMAGED';
-  readonly kind = 'internal' as const;
-  constructor(name: string, actual: string) {
-    super(`The stored bytes of blob ${name} are not what its name promises`, { expected: name, actual });
-  }
-}
-
+/** More bytes came than an upload may have. */
 export class SourceTooLarge extends AppError {
   readonly code = 'UPLOAD_TOO_LARGE';
   readonly kind = 'too-large' as const;
@@ -24,6 +18,7 @@ export class SourceTooLarge extends AppError {
   }
 }
 
+/** The volume is full, or its quota is used up. */
 export class NoSpace extends AppError {
   readonly code = 'NO_SPACE';
   readonly kind = 'no-space' as const;
@@ -32,6 +27,7 @@ export class NoSpace extends AppError {
   }
 }
 
+/** Another writer took the next number of the log. The registry decides again by itself. */
 export class EventConflict extends AppError {
   readonly code = 'EVENT_CONFLICT';
   readonly kind = 'conflict' as const;
@@ -40,6 +36,7 @@ export class EventConflict extends AppError {
   }
 }
 
+/** An event is written, but the disk did not confirm that it would survive a power cut. */
 export class CommitUncertain extends AppError {
   readonly code = 'COMMIT_UNCERTAIN';
   readonly kind = 'internal' as const;
@@ -48,6 +45,7 @@ export class CommitUncertain extends AppError {
   }
 }
 
+/** The log of the registry does not hold together, or was written by a newer version of the service. */
 export class LogDamaged extends AppError {
   readonly code = 'LOG_DAMAGED';
   readonly kind = 'internal' as const;

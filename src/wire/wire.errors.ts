@@ -1,5 +1,6 @@
 import { AppError, type ErrorDetails } from '../errors/app-error';
 
+/** A body is no JSON. */
 export class MalformedJson extends AppError {
   readonly code = 'MALFORMED_JSON';
   readonly kind = 'malformed' as const;
@@ -8,6 +9,7 @@ export class MalformedJson extends AppError {
   }
 }
 
+/** A body, a form or a query has members that are missing, unknown or of the wrong kind. */
 export class MalformedBody extends AppError {
   readonly code = 'MALFORMED_BODY';
   readonly kind = 'malformed' as const;
@@ -16,6 +18,7 @@ export class MalformedBody extends AppError {
   }
 }
 
+/** A form cannot be read. */
 export class MalformedMultipart extends AppError {
   readonly code = 'MALFORMED_MULTIPART';
   readonly kind = 'malformed' as const;
@@ -24,6 +27,7 @@ export class MalformedMultipart extends AppError {
   }
 }
 
+/** A JSON body is too large. */
 export class BodyTooLarge extends AppError {
   readonly code = 'BODY_TOO_LARGE';
   readonly kind = 'too-large' as const;
@@ -32,6 +36,7 @@ export class BodyTooLarge extends AppError {
   }
 }
 
+/** The caller went away before its body ended. */
 export class BodyAborted extends AppError {
   readonly code = 'BODY_ABORTED';
   readonly kind = 'malformed' as const;
@@ -40,6 +45,7 @@ export class BodyAborted extends AppError {
   }
 }
 
+/** A body comes in a form that this route does not read. */
 export class UnsupportedMediaType extends AppError {
   readonly code = 'UNSUPPORTED_MEDIA_TYPE';
   readonly kind = 'media-type' as const;

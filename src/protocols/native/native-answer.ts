@@ -54,11 +54,11 @@ function predictionOf(outputs: readonly Tensor[], row: number, rows: number, { s
   return { ...classified(probabilities(columns, metadata.labels), label, metadata.labels), ...all };
 }
 
-/** A column of its own for each class; a single column for two labels is the probability of the second. */
+/** A column of its own for each class; a single column is the probability of the second of two. */
 function probabilities(columns: Value, labels: readonly string[] | undefined): readonly (number | null)[] {
   const given = (Array.isArray(columns) ? columns : [columns]) as readonly (number | null)[];
   const [second = null] = given;
-  return given.length === 1 && labels?.length === 2 ? [second === null ? null : 1 - second, second] : given;
+  return given.length === 1 && (labels?.length ?? 2) === 2 ? [second === null ? null : 1 - second, second] : given;
 }
 
 function classified(given: readonly (number | null)[], label: Value | undefined, labels: readonly string[] | undefined): NativePrediction {
@@ -70,8 +70,9 @@ function classified(given: readonly (number | null)[], label: Value | undefined,
   return { prediction: labels === undefined ? own : (labels[winner] ?? null), confidence, probabilities: byLabel ?? given };
 }
 
+/** A class that has no label is answered as the model says it. */
 function labelled(label: Value | undefined, labels: readonly string[] | undefined): Value | undefined {
-  return typeof label === 'number' && labels !== undefined ? (labels[label] ?? null) : label;
+  return typeof label === 'number' && labels !== undefined ? (labels[label] ?? label) : label;
 }
 
 /** The part of an output that belongs to a row: a lone element as itself, anything else as an array. */

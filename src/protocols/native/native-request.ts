@@ -67,7 +67,10 @@ function fromNamedInputs(rows: readonly unknown[], specs: readonly TensorSpec[],
     return pickAll(row, names, where(at));
   });
   return specs.map((spec, column) => {
-    const path = (row: number, at: readonly number[]): string => `${where(row)}.${spec.name}${at.map((index) => `[${index}]`).join('')}`;
+    const path = (row: number, at: readonly number[]): string => {
+      const given = Array.isArray(picked[row]?.[column]) ? at : []; // a lone value is not where its column is
+      return `${where(row)}.${spec.name}${given.map((index) => `[${index}]`).join('')}`;
+    };
     return stack(picked.map((values) => scalarAsColumn(values[column], spec)), spec, path); // prettier-ignore
   });
 }
@@ -78,7 +81,7 @@ function scalarAsColumn(value: unknown, { shape }: TensorSpec): unknown {
 }
 
 function pick(row: object, names: readonly string[] | undefined, { shape }: TensorSpec, where: string): readonly unknown[] {
-  if (names === undefined) throw new FeatureNamesMissing(where, shape.at(-1) ?? -1);
+  if (names === undefined) throw new FeatureNamesMissing(where, shape.length === 2 ? shape[1] : undefined);
   return pickAll(row, names, where);
 }
 
@@ -99,13 +102,16 @@ function stack(
   { name, datatype, shape }: TensorSpec,
   path: (row: number, at: readonly number[]) => string,
 ): Tensor {
-  const dimensions = concrete(rows[0], shape.slice(1));
+  const inner = shape.slice(1);
+  const dimensions = concrete(rows[0], inner);
   const size = elementsOf(dimensions);
   if (shape.length === 0) {
     if (rows.length > 1) throw new ShapeMismatch(name, 'one row: the input is a single value', `${rows.length} rows`);
   }
+  // every shape first: no room is made for elements that did not come
+  rows.forEach((row, at) => refuseShape(row, dimensions, inner, [], (trail) => path(at, trail)));
   const sink = elementSink(datatype, rows.length * size);
-  rows.forEach((row, at) => fill(sink, at * size, row, dimensions, shape.slice(1), [], (trail) => path(at, trail)));
+  rows.forEach((row, at) => fill(sink, at * size, row, dimensions, [], (trail) => path(at, trail)));
   return { name, datatype, shape: shape.length === 0 ? [] : [rows.length, ...dimensions], data: sink.data };
 }
 
@@ -118,23 +124,35 @@ function concrete(first: unknown, shape: readonly number[]): readonly number[] {
   });
 }
 
-function fill(
-  sink: ElementSink,
-  offset: number,
+/** @throws InvalidValue, ShapeMismatch, RaggedRows where a value is not made of arrays as long as `dimensions` say */
+function refuseShape(
   value: unknown,
-  dimensions: readonly number[],
+  [length, ...inner]: readonly number[],
   shape: readonly number[],
   trail: readonly number[],
   path: (trail: readonly number[]) => string,
 ): void {
-  const [length, ...inner] = dimensions;
+  if (length === undefined) return;
+  const free = shape[0] === -1;
+  if (!Array.isArray(value)) throw new InvalidValue(path(trail), free ? 'an array' : `an array of ${length}`, value);
+  if (value.length !== length) throw wrongLength(path(trail), length, value.length, free);
+  if (inner.length > 0) value.forEach((each, at) => refuseShape(each, inner, shape.slice(1), [...trail, at], path));
+}
+
+function fill(
+  sink: ElementSink,
+  offset: number,
+  value: unknown,
+  [length, ...inner]: readonly number[],
+  trail: readonly number[],
+  path: (trail: readonly number[]) => string,
+): void {
   if (length === undefined) return sink.set(offset, value, () => path(trail));
-  if (!Array.isArray(value)) throw new InvalidValue(path(trail), `an array of ${length}`, value);
-  if (value.length !== length) throw wrongLength(path(trail), length, value.length, shape[0] === -1);
+  const values = value as readonly unknown[];
   const step = elementsOf(inner);
   for (let at = 0; at < length; at++) {
-    if (inner.length > 0) fill(sink, offset + at * step, value[at], inner, shape.slice(1), [...trail, at], path);
-    else sink.set(offset + at, value[at], () => path([...trail, at]));
+    if (inner.length > 0) fill(sink, offset + at * step, values[at], inner, [...trail, at], path);
+    else sink.set(offset + at, values[at], () => path([...trail, at]));
   }
 }
 

@@ -1,5 +1,6 @@
 import { AppError } from '../../errors/app-error';
 
+/** A row lacks a feature or an input. */
 export class MissingFeature extends AppError {
   readonly code = 'MISSING_FEATURE';
   readonly kind = 'invalid' as const;
@@ -8,6 +9,7 @@ export class MissingFeature extends AppError {
   }
 }
 
+/** A row has a feature that the model does not know. */
 export class UnknownFeature extends AppError {
   readonly code = 'UNKNOWN_FEATURE';
   readonly kind = 'invalid' as const;
@@ -16,17 +18,21 @@ export class UnknownFeature extends AppError {
   }
 }
 
+/** A row comes as an object, but the version does not know the names of its columns. */
 export class FeatureNamesMissing extends AppError {
   readonly code = 'FEATURE_NAMES_MISSING';
   readonly kind = 'invalid' as const;
-  /** @param columns how many columns the input has; −1: any number */
-  constructor(field: string, columns: number) {
-    const names = columns > 0 && columns <= 8 ? Array.from({ length: columns }, (_, at) => `"name ${at + 1}"`).join(', ') : `"name 1", …`;
-    const expected = `the values as an array, or a version uploaded with the metadata {"featureNames": [${names}]}`;
+  /** @param columns how many columns the input has; −1: any number; `undefined`: it is no matrix, and its features have no names */
+  constructor(field: string, columns: number | undefined) {
+    const expected =
+      columns === undefined
+        ? 'the values as an array: the input is no matrix of features'
+        : `the values as an array, or a version uploaded with the metadata {"featureNames": [${placeholders(columns)}]}`;
     super('This version does not know the names of its features', { field, expected, actual: 'an object of features' });
   }
 }
 
+/** A value is not of the kind that the input takes. */
 export class InvalidValue extends AppError {
   readonly code = 'INVALID_VALUE';
   readonly kind = 'invalid' as const;
@@ -35,6 +41,7 @@ export class InvalidValue extends AppError {
   }
 }
 
+/** A number cannot be held without changing it. */
 export class NumberNotRepresentable extends AppError {
   readonly code = 'NUMBER_NOT_REPRESENTABLE';
   readonly kind = 'malformed' as const;
@@ -43,6 +50,7 @@ export class NumberNotRepresentable extends AppError {
   }
 }
 
+/** Rows of one request differ in length. */
 export class RaggedRows extends AppError {
   readonly code = 'RAGGED_ROWS';
   readonly kind = 'malformed' as const;
@@ -51,6 +59,7 @@ export class RaggedRows extends AppError {
   }
 }
 
+/** The model’s output has no part for each row. */
 export class RowsNotSeparable extends AppError {
   readonly code = 'ROWS_NOT_SEPARABLE';
   readonly kind = 'invalid' as const;
@@ -63,6 +72,7 @@ export class RowsNotSeparable extends AppError {
   }
 }
 
+/** The model answers NaN or infinity, and its metadata refuses that. */
 export class NonFiniteOutput extends AppError {
   readonly code = 'NON_FINITE_OUTPUT';
   readonly kind = 'invalid' as const;
@@ -79,6 +89,10 @@ function shown(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (typeof value === 'object' && value !== null) return 'an object';
   return typeof value === 'number' ? String(value) : JSON.stringify(value).slice(0, 80);
+}
+
+function placeholders(columns: number): string {
+  return columns > 0 && columns <= 8 ? Array.from({ length: columns }, (_, at) => `"name ${at + 1}"`).join(', ') : `"name 1", …`;
 }
 
 function shortList(names: readonly string[]): string {

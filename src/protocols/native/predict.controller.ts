@@ -39,7 +39,7 @@ export class PredictController {
   @HttpCode(200)
   @UseInterceptors(NativeCodecInterceptor)
   @ApiOperation({ summary: 'Predict', description: 'One row as `features`, several as an array of `features` or as `instances`.' })
-  @ApiParam({ name: 'model', example: 'iris' })
+  @ApiParam({ name: 'model', type: String, example: 'iris' })
   @ApiQuery({ name: 'version', required: false, type: Number, description: 'This version; default the one in production' })
   @ApiQuery({ name: 'alias', required: false, type: String, description: 'The version that this alias points at' })
   @ApiBody({

@@ -1,0 +1,106 @@
+import { InferenceConfig } from '../config/app-config';
+import { Admission } from './admission';
+
+function admission(limits: { readonly maxCalls?: number; readonly maxCallsPerModel?: number }): Admission {
+  return new Admission(Object.assign(new InferenceConfig(), limits));
+}
+
+/** A call that runs until it is told to end. */
+function openCall(gate: Admission, model: string) {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  return { done: gate.admit(model, () => promise), resolve, reject };
+}
+
+function refusal(message: string, expected: string): Error {
+  return expect.objectContaining({ code: 'TOO_MANY_CALLS', kind: 'overloaded', message, details: { expected } });
+}
+
+describe(Admission, () => {
+  it('gives what the work gave', async () => {
+    await expect(admission({}).admit('iris', async () => 42)).resolves.toBe(42);
+  });
+
+  it('turns away the call that is one too many of a model, without starting it', async () => {
+    const gate = admission({ maxCallsPerModel: 2 });
+    const calls = [openCall(gate, 'iris'), openCall(gate, 'iris')];
+    const work = jest.fn();
+    await expect(gate.admit('iris', work)).rejects.toThrow(
+      refusal('2 calls of "iris" are waiting or running already: try again in a moment', 'at most 2 calls at a time'),
+    );
+    expect(work).not.toHaveBeenCalled();
+    for (const { resolve } of calls) resolve('done');
+    await expect(Promise.all(calls.map(({ done }) => done))).resolves.toEqual(['done', 'done']);
+  });
+
+  it('turns away the call that is one too many in all', async () => {
+    const gate = admission({ maxCalls: 2, maxCallsPerModel: 2 });
+    const calls = [openCall(gate, 'iris'), openCall(gate, 'price')];
+    await expect(gate.admit('spam', async () => {})).rejects.toThrow(
+      refusal('2 calls in all are waiting or running already: try again in a moment', 'at most 2 calls at a time'),
+    );
+    for (const { resolve } of calls) resolve('done');
+    await Promise.all(calls.map(({ done }) => done));
+  });
+
+  it('keeps one busy model from shutting out the others', async () => {
+    const gate = admission({ maxCalls: 3, maxCallsPerModel: 2 });
+    const calls = [openCall(gate, 'busy'), openCall(gate, 'busy')];
+    await expect(gate.admit('busy', async () => {})).rejects.toThrow(refusal(expect.any(String), 'at most 2 calls at a time'));
+    await expect(gate.admit('quiet', async () => 'answered')).resolves.toBe('answered');
+    for (const { resolve } of calls) resolve('done');
+    await Promise.all(calls.map(({ done }) => done));
+  });
+
+  it.each([
+    ['answers', (call: ReturnType<typeof openCall>) => call.resolve('done')],
+    ['fails', (call: ReturnType<typeof openCall>) => call.reject(new Error('the engine failed'))],
+  ])('makes room again when a call %s', async (_, end) => {
+    const gate = admission({ maxCalls: 1, maxCallsPerModel: 1 });
+    const call = openCall(gate, 'iris');
+    await expect(gate.admit('iris', async () => {})).rejects.toThrow('1 calls of "iris"');
+    end(call);
+    await Promise.allSettled([call.done]);
+    await expect(gate.admit('iris', async () => 'answered')).resolves.toBe('answered');
+  });
+
+  it('makes room again when the work throws at once', async () => {
+    const gate = admission({ maxCalls: 1, maxCallsPerModel: 1 });
+    const work = (): Promise<never> => {
+      throw new Error('never started');
+    };
+    await expect(gate.admit('iris', work)).rejects.toThrow('never started');
+    await expect(gate.admit('iris', async () => 'answered')).resolves.toBe('answered');
+  });
+
+  it('does not count a call that it turned away', async () => {
+    const gate = admission({ maxCalls: 1, maxCallsPerModel: 1 });
+    const call = openCall(gate, 'iris');
+    const refused = await Promise.allSettled(Array.from({ length: 10 }, () => gate.admit('iris', async () => {})));
+    expect(refused.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 'rejected'));
+    call.resolve('done');
+    await call.done;
+    await expect(gate.admit('iris', async () => 'answered')).resolves.toBe('answered');
+  });
+
+  it('counts right through a thousand calls that come and go', async () => {
+    const gate = admission({ maxCalls: 64, maxCallsPerModel: 16 });
+    const running = { iris: 0, price: 0, spam: 0 };
+    let most = 0;
+    const answers = Array.from({ length: 1000 }, async (_, at) => {
+      for (let turn = 0; turn <= at % 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+      const model = (['iris', 'price', 'spam'] as const)[at % 3] as keyof typeof running;
+      return gate.admit(model, async () => {
+        most = Math.max(most, ++running[model]);
+        await new Promise((resolve) => setImmediate(resolve));
+        running[model]--;
+        if (at % 7 === 0) throw new Error('one of seven fails');
+      });
+    });
+    const outcomes = await Promise.allSettled(answers);
+    expect(outcomes.some(({ status }) => status === 'fulfilled')).toBe(true);
+    expect(most).toBe(16);
+    const fill = Array.from({ length: 16 }, () => openCall(gate, 'iris'));
+    for (const { resolve } of fill) resolve('done');
+    await expect(Promise.all(fill.map(({ done }) => done))).resolves.toHaveLength(16);
+  });
+});

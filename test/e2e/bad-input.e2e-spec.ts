@@ -84,7 +84,7 @@ describe('bad input', () => {
           .request()
           .post('/api/v1/models')
           .field('name', 'fresh')
-          .attach('file', model, { filepath: '../../m.onnx' } as object as string),
+          .attach('file', model, { filepath: '../../m.onnx' } as { filename?: string }),
       400,
       'INVALID_NAME',
       { field: 'file' },
@@ -240,7 +240,7 @@ describe('bad input', () => {
     ['another charset', '{"instances":[[1,1]]}', 'application/json; charset=utf-7', 415, 'UNSUPPORTED_MEDIA_TYPE'],
   ])('refuses a prediction whose text is %s', async (_title, text, type, status, code) => {
     const response = await fetch(`${app.origin}/api/v1/predict/line`, { method: 'POST', headers: { 'Content-Type': type }, body: text });
-    expect({ status: response.status, ...(await response.json()) }).toMatchObject({
+    expect({ status: response.status, ...((await response.json()) as object) }).toMatchObject({
       status,
       code,
       correlationId: response.headers.get('x-correlation-id'),

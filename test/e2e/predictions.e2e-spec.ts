@@ -1,5 +1,5 @@
 import { classifierWithLabels, linear, nanOutput, slowLoop, twoInputs } from '../onnx/models';
-import { DTYPE_MODELS, identityOf } from '../onnx/datatypes';
+import { DATATYPE_MODELS, identityOf } from '../onnx/datatypes';
 import { TestApp } from './test-app';
 
 describe('predictions', () => {
@@ -55,10 +55,10 @@ describe('predictions', () => {
     expect(body.predictions.map(({ prediction }: { prediction: unknown }) => prediction)).toEqual([null, 2]);
   });
 
-  it.each(DTYPE_MODELS)('carries %s there and back', async (name, datatype, value, answer = value) => {
+  it.each(DATATYPE_MODELS)('carries $name there and back', async ({ name, datatype, value }) => {
     await app.serve(name, identityOf(datatype));
     const { body } = await app.predict(name, { instances: [[value]] }).expect(200);
-    expect(body.predictions[0].prediction).toEqual(answer);
+    expect(body.predictions[0].prediction).toEqual(value);
   });
 
   it('refuses what is too much at once, and says when to come again', async () => {

@@ -6,19 +6,19 @@ export function identityOf(datatype: keyof typeof DTYPE): Buffer {
   return identity(DTYPE[datatype], [null, 1]);
 }
 
-/** Name, datatype, what is sent, and what comes back where that is something else. */
-export const DTYPE_MODELS: readonly (readonly [string, keyof typeof DTYPE, unknown, unknown?])[] = [
-  ['fp32', 'float32', 0.5],
-  ['fp64', 'float64', 0.1],
-  ['int8', 'int8', -128],
-  ['uint8', 'uint8', 255],
-  ['int16', 'int16', -32768],
-  ['uint16', 'uint16', 65535],
-  ['int32', 'int32', -2147483648],
-  ['uint32', 'uint32', 4294967295],
-  ['int64', 'int64', '-9007199254740993'],
-  ['int64-small', 'int64', 42],
-  ['uint64', 'uint64', '18446744073709551615'],
-  ['bool', 'bool', true],
-  ['text', 'string', 'žluťoučký 🐎'],
+/** A model of each datatype that JSON can carry: its name, the datatype, and a value that must come back as it was sent. */
+export const DATATYPE_MODELS: readonly { readonly name: string; readonly datatype: keyof typeof DTYPE; readonly value: unknown }[] = [
+  { name: 'fp32', datatype: 'float32', value: 0.5 },
+  { name: 'fp64', datatype: 'float64', value: 0.1 },
+  { name: 'int8', datatype: 'int8', value: -128 },
+  { name: 'uint8', datatype: 'uint8', value: 255 },
+  { name: 'int16', datatype: 'int16', value: -32768 },
+  { name: 'uint16', datatype: 'uint16', value: 65535 },
+  { name: 'int32', datatype: 'int32', value: -2147483648 },
+  { name: 'uint32', datatype: 'uint32', value: 4294967295 },
+  { name: 'int64', datatype: 'int64', value: '-9007199254740993' },
+  { name: 'int64-small', datatype: 'int64', value: 42 },
+  { name: 'uint64', datatype: 'uint64', value: '18446744073709551615' },
+  { name: 'bool', datatype: 'bool', value: true },
+  { name: 'text', datatype: 'string', value: 'žluťoučký 🐎' },
 ];

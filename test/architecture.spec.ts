@@ -11,7 +11,7 @@ const FLOORS = [
 /** The face of each room: what other rooms may import. A module file may be imported by another module file only. */
 const FACES: Readonly<Record<string, readonly string[]>> = {
   errors: ['app-error', 'has-code', 'refuses.decorator'],
-  config: ['app-config', 'config.errors'],
+  config: ['app-config', 'config.errors', 'node-version'],
   logging: ['access-log', 'correlation-context', 'correlation.interceptor', 'request-record'],
   metrics: ['http-metrics'],
   wire: ['checked', 'json-body.interceptor', 'read-json', 'read-multipart', 'wire.errors'],

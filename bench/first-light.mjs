@@ -2,11 +2,13 @@
 // usage: npm run build && node bench/first-light.mjs
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
+import { createRequire } from 'node:module';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import swc from '@swc/core';
 
 const ROUNDS = 5;
 const CALLS = 2000;
@@ -30,7 +32,7 @@ function call(origin, method, path, { headers = {}, chunks = [] } = {}) {
 
 async function startServer() {
   const startedAt = performance.now();
-  const env = { ...process.env, PORT: '0', MODELS_DIR: join(folder, 'models'), LOG_LEVEL: 'info' };
+  const env = { ...process.env, PORT: '0', MODELS_DIR: join(folder, 'registry'), LOG_LEVEL: 'info' };
   const child = spawn(process.execPath, [join(ROOT, 'dist/main.js')], { env, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (text) => (said += text));
@@ -46,19 +48,12 @@ async function stop({ child }) {
 }
 
 /** An ONNX model of about 10 MB, made by the tests' own writer. */
-async function bigModel() {
-  const { transformSync } = (await import('@swc/core')).default;
-  const modules = {};
+function bigModel() {
   for (const name of ['onnx-writer', 'models']) {
-    const { code } = transformSync(readFileSync(join(ROOT, `test/onnx/${name}.ts`), 'utf8'), {
-      module: { type: 'commonjs' },
-      jsc: { parser: { syntax: 'typescript' }, target: 'es2023' },
-    });
-    const module = { exports: {} };
-    new Function('module', 'exports', 'require', code)(module, module.exports, (path) => modules[path.replace('./', '')]);
-    modules[name] = module.exports;
+    const options = { module: { type: 'commonjs' }, jsc: { parser: { syntax: 'typescript' }, target: 'es2023' } };
+    writeFileSync(join(folder, `${name}.js`), swc.transformFileSync(join(ROOT, `test/onnx/${name}.ts`), options).code);
   }
-  return modules.models.padded(10 * 2 ** 20);
+  return createRequire(import.meta.url)(join(folder, 'models.js')).padded(10 * 2 ** 20);
 }
 
 async function uploadToServed(origin, model, round) {
@@ -92,7 +87,7 @@ try {
     await stop(server);
   }
   const server = await startServer();
-  const model = await bigModel();
+  const model = bigModel();
   const served = [];
   for (let round = 0; round < ROUNDS; round++) served.push(await uploadToServed(server.origin, model, round));
   const row = readFileSync(join(ROOT, 'examples/iris/request.json'));

@@ -25,13 +25,17 @@ describe(loadConfig.name, () => {
 
   describe('of an empty environment', () => {
     it.each([
-      [HttpConfig, { host: '127.0.0.1', port: 4100, authMode: '', maxJsonBytes: 8 * 1024 * 1024, drainSeconds: 5, stopSeconds: 20 }],
-      [LogConfig, { level: 'info' }],
-      [StorageConfig, { modelsDir: 'models' }],
-      [ModelsConfig, { maxUploadBytes: 2 * 1024 * 1024 * 1024, required: [], examples: 'on' }],
-      [RuntimeConfig, { engineDeadlineMs: 10_000, importDeadlineSeconds: 30, hostMemoryMb: 4096 }],
-      [InferenceConfig, { callDeadlineSeconds: 30, maxCallsPerModel: 256, maxCalls: 1024 }],
-    ])('gives %p its defaults', (group, defaults) => {
+      [
+        'HttpConfig',
+        HttpConfig,
+        { host: '127.0.0.1', port: 4100, authMode: '', maxJsonBytes: 8 * 1024 * 1024, drainSeconds: 5, stopSeconds: 20 },
+      ],
+      ['LogConfig', LogConfig, { level: 'info' }],
+      ['StorageConfig', StorageConfig, { modelsDir: 'models' }],
+      ['ModelsConfig', ModelsConfig, { maxUploadBytes: 2 * 1024 * 1024 * 1024, required: [], examples: 'on' }],
+      ['RuntimeConfig', RuntimeConfig, { engineDeadlineMs: 10_000, importDeadlineSeconds: 30, hostMemoryMb: 4096 }],
+      ['InferenceConfig', InferenceConfig, { callDeadlineSeconds: 30, maxCallsPerModel: 256, maxCalls: 1024 }],
+    ])('gives %s its defaults', (_name, group, defaults) => {
       expect(read<object>(group)).toMatchObject(defaults);
     });
 

@@ -9,7 +9,7 @@ class History {
   readonly state = new RegistryState();
   private at: LogPosition = LOG_START;
 
-  then(decision: Decision | (Pick<StoredEvent, 'kind'> & Record<string, unknown>)): this {
+  add(decision: Decision | (Pick<StoredEvent, 'kind'> & Record<string, unknown>)): this {
     const { entry } = sealEvent(this.at, { ...decision, actor: 'ada', correlationId: 'test-0001' }, new Date('2026-11-22T12:00:00.000Z'));
     this.at = entry.position;
     this.state.apply(entry);
@@ -50,19 +50,19 @@ describe(RegistryState, () => {
   });
 
   it('takes its line of history from the first event', () => {
-    const { state } = new History().then(created());
+    const { state } = new History().add(created());
     expect(state.lineage).toBe('line-1');
     expect(state.list()).toEqual([]);
   });
 
   it('stands where the last event stands', () => {
-    const history = new History().then(created()).then(published('iris', 1));
+    const history = new History().add(created()).add(published('iris', 1));
     expect(history.state.position).toEqual(history.position);
     expect(history.state.position).toMatchObject({ seq: 2, at: '2026-11-22T12:00:00.000Z' });
   });
 
   it('has a published version in staging, with who published it and when', () => {
-    const { state } = new History().then(created()).then(published('iris', 1));
+    const { state } = new History().add(created()).add(published('iris', 1));
     expect(state.requireVersion('iris', 1)).toEqual({
       model: 'iris',
       version: 1,
@@ -79,73 +79,84 @@ describe(RegistryState, () => {
   });
 
   it('archives the version that another one displaces from production', () => {
-    const history = new History().then(published('iris', 1)).then(published('iris', 2)).then(published('iris', 3));
-    history.then(moved('iris', 1, 'production')).then(moved('iris', 2, 'production'));
+    const history = new History().add(published('iris', 1)).add(published('iris', 2)).add(published('iris', 3));
+    history.add(moved('iris', 1, 'production')).add(moved('iris', 2, 'production'));
     expect(stagesOf(history, 'iris')).toEqual({ 1: 'archived', 2: 'production', 3: 'staging' });
     expect(history.state.require('iris').production).toBe(history.state.requireVersion('iris', 2));
-    history.then(moved('iris', 1, 'production'));
+    history.add(moved('iris', 1, 'production'));
     expect(stagesOf(history, 'iris')).toEqual({ 1: 'production', 2: 'archived', 3: 'staging' });
   });
 
   it.each(['staging', 'archived'] as const)('has no production version after it moved to %s', (stage) => {
-    const history = new History().then(published('iris', 1)).then(moved('iris', 1, 'production')).then(moved('iris', 1, stage));
+    const history = new History()
+      .add(published('iris', 1))
+      .add(moved('iris', 1, 'production'))
+      .add(moved('iris', 1, stage));
     expect(stagesOf(history, 'iris')).toEqual({ 1: stage });
     expect(history.state.require('iris').production).toBeUndefined();
   });
 
   it('leaves production alone when another version moves', () => {
-    const history = new History().then(published('iris', 1)).then(published('iris', 2)).then(moved('iris', 1, 'production'));
-    history.then(moved('iris', 2, 'archived'));
+    const history = new History()
+      .add(published('iris', 1))
+      .add(published('iris', 2))
+      .add(moved('iris', 1, 'production'));
+    history.add(moved('iris', 2, 'archived'));
     expect(stagesOf(history, 'iris')).toEqual({ 1: 'production', 2: 'archived' });
     expect(history.state.require('iris').production?.version).toBe(1);
   });
 
   it('keeps a version in production that is promoted again', () => {
-    const history = new History().then(published('iris', 1)).then(moved('iris', 1, 'production')).then(moved('iris', 1, 'production'));
+    const history = new History()
+      .add(published('iris', 1))
+      .add(moved('iris', 1, 'production'))
+      .add(moved('iris', 1, 'production'));
     expect(stagesOf(history, 'iris')).toEqual({ 1: 'production' });
     expect(history.state.require('iris').production?.version).toBe(1);
   });
 
   it('keeps models apart', () => {
-    const history = new History().then(published('iris', 1)).then(published('price', 1));
-    history.then(moved('iris', 1, 'production')).then(moved('price', 1, 'production'));
+    const history = new History().add(published('iris', 1)).add(published('price', 1));
+    history.add(moved('iris', 1, 'production')).add(moved('price', 1, 'production'));
     expect(stagesOf(history, 'iris')).toEqual({ 1: 'production' });
     expect(stagesOf(history, 'price')).toEqual({ 1: 'production' });
   });
 
   it('never forgets the greatest number that it gave', () => {
-    const history = new History().then(published('iris', 1)).then(published('iris', 7)).then(published('iris', 3));
+    const history = new History().add(published('iris', 1)).add(published('iris', 7)).add(published('iris', 3));
     expect(history.state.require('iris').highest).toBe(7);
     expect([...history.state.require('iris').versions.keys()]).toEqual([1, 7, 3]);
   });
 
   it('describes a model without touching its versions', () => {
-    const history = new History().then(published('iris', 1)).then(moved('iris', 1, 'production'));
-    history.then({ kind: 'model.described', model: 'iris', description: 'Species of an iris', tags: ['example'] });
+    const history = new History().add(published('iris', 1)).add(moved('iris', 1, 'production'));
+    history.add({ kind: 'model.described', model: 'iris', description: 'Species of an iris', tags: ['example'] });
     expect(history.state.require('iris')).toMatchObject({ description: 'Species of an iris', tags: ['example'], highest: 1 });
     expect(stagesOf(history, 'iris')).toEqual({ 1: 'production' });
   });
 
   it('gives each model the number of the last event that touched it', () => {
-    const history = new History().then(created()).then(published('iris', 1)).then(published('price', 1)).then(published('iris', 2));
+    const history = new History().add(created()).add(published('iris', 1)).add(published('price', 1)).add(published('iris', 2));
     const seqOf = (model: string) => history.state.require(model).seq;
     expect([seqOf('iris'), seqOf('price')]).toEqual([4, 3]);
-    history.then(moved('price', 1, 'production'));
+    history.add(moved('price', 1, 'production'));
     expect([seqOf('iris'), seqOf('price')]).toEqual([4, 5]);
-    history.then({ kind: 'model.described', model: 'iris', description: '', tags: [] });
+    history.add({ kind: 'model.described', model: 'iris', description: '', tags: [] });
     expect([seqOf('iris'), seqOf('price')]).toEqual([6, 5]);
   });
 
   it('lists the models by name', () => {
-    const { state } = new History().then(published('price', 1)).then(published('iris', 1)).then(published('a-b', 1)).then(published('a.b', 1));
+    const { state } = new History().add(published('price', 1)).add(published('iris', 1)).add(published('a-b', 1)).add(published('a.b', 1));
     expect(state.list().map(({ name }) => name)).toEqual(['a-b', 'a.b', 'iris', 'price']);
   });
 
   it('names what it does not have', () => {
-    const { state } = new History().then(published('iris', 1)).then(published('iris', 2));
+    const { state } = new History().add(published('iris', 1)).add(published('iris', 2));
     expect(state.find('price')).toBeUndefined();
     expect(state.find('constructor')).toBeUndefined();
-    expect(() => state.require('price')).toThrow(expect.objectContaining({ code: 'MODEL_NOT_FOUND', details: { field: 'model', actual: 'price' } })); // prettier-ignore
+    expect(() => state.require('price')).toThrow(
+      expect.objectContaining({ code: 'MODEL_NOT_FOUND', details: { field: 'model', actual: 'price' } }),
+    );
     expect(() => state.requireVersion('price', 1)).toThrow(expect.objectContaining({ code: 'MODEL_NOT_FOUND' }));
     const details = { field: 'version', expected: 'one of 1, 2', actual: '9' };
     expect(() => state.requireVersion('iris', 9)).toThrow(expect.objectContaining({ code: 'VERSION_NOT_FOUND', details }));
@@ -153,7 +164,7 @@ describe(RegistryState, () => {
 
   it('names the last twenty of many versions', () => {
     const history = new History();
-    for (let version = 1; version <= 25; version++) history.then(published('iris', version));
+    for (let version = 1; version <= 25; version++) history.add(published('iris', version));
     const expected = `one of ${Array.from({ length: 20 }, (_, at) => at + 6).join(', ')}`;
     expect(() => history.state.requireVersion('iris', 99)).toThrow(
       expect.objectContaining({ details: expect.objectContaining({ expected }) }),
@@ -161,10 +172,10 @@ describe(RegistryState, () => {
   });
 
   it.each(['version.painted', 'constructor', '__proto__', ''])('does not trust a log with an event of kind "%s"', (kind) => {
-    const history = new History().then(created()).then(published('iris', 1));
+    const history = new History().add(created()).add(published('iris', 1));
     const before = history.position;
-    expect(() => history.then({ kind, model: 'iris' })).toThrow(expect.objectContaining({ code: 'LOG_DAMAGED' }));
-    expect(() => new History().then({ kind })).toThrow(`its kind "${kind}" is unknown here; a newer version of the service wrote it`);
+    expect(() => history.add({ kind, model: 'iris' })).toThrow(expect.objectContaining({ code: 'LOG_DAMAGED' }));
+    expect(() => new History().add({ kind })).toThrow(`its kind "${kind}" is unknown here; a newer version of the service wrote it`);
     expect(history.state.position).toEqual(before);
     expect(stagesOf(history, 'iris')).toEqual({ 1: 'staging' });
   });
@@ -173,19 +184,26 @@ describe(RegistryState, () => {
     ['a model', 'price', 1],
     ['a version', 'iris', 9],
   ])('does not take an event about %s that was never published', (_, model, version) => {
-    const history = new History().then(created()).then(published('iris', 1));
+    const history = new History().add(created()).add(published('iris', 1));
     const before = history.position;
-    expect(() => history.then(moved(model, version, 'production'))).toThrow('no');
+    expect(() => history.add(moved(model, version, 'production'))).toThrow('no');
     expect(history.state.position).toEqual(before);
   });
 
-  // the registry is damaged then: nothing that a caller asked for
-  it.failing.each([
-    ['a model', 'price', 1],
-    ['a version', 'iris', 9],
-  ])('calls the log damaged where an event moves %s that was never published, and makes up nothing', (_, model, version) => {
-    const history = new History().then(created()).then(published('iris', 1));
-    expect(() => history.then(moved(model, version, 'production'))).toThrow(expect.objectContaining({ code: 'LOG_DAMAGED' }));
+  // the registry is damaged then: it is nothing that a caller asked for
+  it.failing('calls the log damaged where an event moves a model that was never published', () => {
+    const history = new History().add(created());
+    expect(() => history.add(moved('iris', 1, 'production'))).toThrow(expect.objectContaining({ code: 'LOG_DAMAGED' }));
+  });
+
+  it.failing('calls the log damaged where an event moves a version that was never published', () => {
+    const history = new History().add(created()).add(published('iris', 1));
+    expect(() => history.add(moved('iris', 9, 'production'))).toThrow(expect.objectContaining({ code: 'LOG_DAMAGED' }));
+  });
+
+  it.failing('makes up no model when it does not trust an event', () => {
+    const history = new History().add(created()).add(published('iris', 1));
+    expect(() => history.add(moved('price', 1, 'production'))).toThrow('price');
     expect(history.state.list().map(({ name }) => name)).toEqual(['iris']);
   });
 });

@@ -1,5 +1,5 @@
 // Figures of the way through: start to ready, upload to served, and a prediction against a bare route of the same server.
-// usage: npm run build && node bench/first-light.mjs
+// usage: npm run bench
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -37,7 +37,10 @@ async function startServer() {
   let said = '';
   child.stderr.on('data', (text) => (said += text));
   let origin;
-  while ((origin = /listens on (\S+),/.exec(said)?.[1]) === undefined) await sleep(2);
+  while ((origin = /listens on (\S+),/.exec(said)?.[1]) === undefined) {
+    if (child.exitCode !== null) throw new Error(said);
+    await sleep(2);
+  }
   while ((await call(origin, 'GET', '/health/startup')).status !== 200) await sleep(2);
   return { child, origin, readyMs: performance.now() - startedAt };
 }

@@ -29,15 +29,11 @@ export async function readMultipart(
   takeFile: (file: FormFile) => Promise<void>,
 ): Promise<ReadonlyMap<string, string>> {
   const parser = openParser(request, limits);
-  const files: Promise<void>[] = [];
+  const taken: Promise<void>[] = [];
   try {
-    return await readParts(request, parser, (file) => {
-      const taken = takeFile(file);
-      files.push(taken);
-      return taken;
-    });
+    return await readParts(request, parser, taken, takeFile);
   } finally {
-    await Promise.allSettled(files);
+    await Promise.allSettled(taken);
   }
 }
 
@@ -61,13 +57,15 @@ function openParser(request: IncomingMessage, limits: FormLimits): BusboyInstanc
 function readParts(
   request: IncomingMessage,
   parser: BusboyInstance,
+  taken: Promise<void>[],
   takeFile: (file: FormFile) => Promise<void>,
 ): Promise<ReadonlyMap<string, string>> {
   return new Promise((resolve, reject) => {
     const fields = new Map<string, string>();
-    const files: Promise<void>[] = [];
     let open: Readable | undefined;
+    let failed = false;
     const fail = (error: unknown): void => {
+      failed = true;
       request.unpipe(parser);
       open?.destroy(error as Error);
       reject(error);
@@ -80,14 +78,15 @@ function readParts(
       else fields.set(name, value);
     });
     parser.on('file', (_field, content, filename: string | undefined) => {
-      open = content;
       content.on('error', () => {}); // told to takeFile, who reads it
-      files.push(takeFile({ filename: filename ?? '', content }).catch(fail));
+      if (failed) return void content.resume(); // the rest of a chunk is parsed all the same
+      open = content;
+      taken.push(takeFile({ filename: filename ?? '', content }).catch(fail));
     });
     parser.on('filesLimit', refuse('it has too many files'));
     parser.on('fieldsLimit', refuse('it has too many fields'));
     parser.on('error', (error) => fail(new MalformedMultipart((error as Error).message, { cause: error })));
-    parser.on('finish', () => void Promise.all(files).then(() => resolve(fields)));
+    parser.on('finish', () => void Promise.all(taken).then(() => resolve(fields)));
     request.on('error', (cause) => fail(new BodyAborted({ cause })));
     request.pipe(parser);
   });

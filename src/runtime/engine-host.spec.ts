@@ -1,22 +1,18 @@
-import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { failing, identity, linear, mapOutput } from '../../test/onnx/models';
 import { DTYPE, floats, onnxModel } from '../../test/onnx/onnx-writer';
+import { column, ModelFolder } from '../../test/process/model-folder';
 import { EngineHost } from './engine-host';
 import type { HostReply, HostRequest } from './host-protocol';
 import type { Tensor } from './tensor';
 
 describe(EngineHost.name, () => {
-  let folder: string;
+  const models = new ModelFolder();
   let host: EngineHost;
   let replies: HostReply[];
   let arrived: () => void;
   let lastId = 0;
 
-  beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'engine-host-'))));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => models.remove());
   beforeEach(() => {
     replies = [];
     host = new EngineHost((reply) => {
@@ -35,77 +31,77 @@ describe(EngineHost.name, () => {
     return replies.splice(0).map(({ id: _, ...reply }) => reply);
   }
 
-  function fileOf(bytes: Uint8Array): { readonly path: string; readonly sha256: string } {
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    const path = join(folder, sha256);
-    writeFileSync(path, bytes);
-    return { path, sha256 };
-  }
-
   const run = (sha256: string, x: Tensor): HostRequest => ({ do: 'run', sha256, inputs: [x], outputs: ['y'] });
-  const column = (value: number): Tensor => ({ name: 'x', datatype: 'FP32', shape: [1, 1], data: Float32Array.of(value) });
   const index = (value: bigint): Tensor => ({ name: 'x', datatype: 'INT64', shape: [1], data: BigInt64Array.of(value) });
   const answer = (value: number) => ({
-    value: { outputs: [{ name: 'y', datatype: 'FP32', shape: [1, 1], data: Float32Array.of(value) }], inferMs: expect.any(Number) },
+    value: { outputs: [column('y', value)], inferMs: expect.any(Number) },
   });
   const NOT_LOADED = { error: { fault: 'failed', reason: 'the model is not loaded' } };
 
   it('imports a model by telling its signature, and keeps nothing of it', async () => {
-    const file = fileOf(linear([[2], [3]]));
+    const file = models.file(linear([[2], [3]]));
     const signature = {
       inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 2] }],
       outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 1] }],
     };
-    expect(await ask({ do: 'import', ...file }, run(file.sha256, column(1)))).toEqual([{ value: { engine: 'onnx', signature } }, NOT_LOADED]);
+    expect(await ask({ do: 'import', ...file }, run(file.sha256, column('x', 1)))).toEqual([
+      { value: { engine: 'onnx', signature } },
+      NOT_LOADED,
+    ]);
   });
 
   it('loads, runs and unloads, and answers in the order of the requests', async () => {
-    const file = fileOf(linear([[2]]));
+    const file = models.file(linear([[2]]));
     const replied = await ask(
-      run(file.sha256, column(1)),
+      run(file.sha256, column('x', 1)),
       { do: 'load', ...file },
-      run(file.sha256, column(3)),
-      run(file.sha256, column(4)),
+      run(file.sha256, column('x', 3)),
+      run(file.sha256, column('x', 4)),
       { do: 'unload', sha256: file.sha256 },
-      run(file.sha256, column(5)),
+      run(file.sha256, column('x', 5)),
     );
     expect(replied).toEqual([NOT_LOADED, { value: null }, answer(6), answer(8), { value: null }, NOT_LOADED]);
   });
 
   it('takes a model twice, and unloads one that it does not have', async () => {
-    const file = fileOf(linear([[2]]));
-    const replied = await ask({ do: 'unload', sha256: file.sha256 }, { do: 'load', ...file }, { do: 'load', ...file }, run(file.sha256, column(3)));
+    const file = models.file(linear([[2]]));
+    const replied = await ask(
+      { do: 'unload', sha256: file.sha256 },
+      { do: 'load', ...file },
+      { do: 'load', ...file },
+      run(file.sha256, column('x', 3)),
+    );
     expect(replied).toEqual([{ value: null }, { value: null }, { value: null }, answer(6)]);
   });
 
   it.each(['import', 'load'] as const)('refuses at %s what is no model', async (task) => {
     const whole = linear([[2], [3]]);
     for (const bytes of [Buffer.from('garbage'), Buffer.alloc(0), whole.subarray(0, whole.length - 20), whole.subarray(0, 30)]) {
-      expect(await ask({ do: task, ...fileOf(bytes) })).toEqual([{ error: { fault: 'refused', reason: expect.any(String) } }]);
+      expect(await ask({ do: task, ...models.file(bytes) })).toEqual([{ error: { fault: 'refused', reason: expect.any(String) } }]);
     }
   });
 
   it.each(['import', 'load'] as const)('says at %s that the bytes are not those that were asked for', async (task) => {
-    const { path, sha256: actual } = fileOf(linear([[2]]));
+    const { path, sha256: actual } = models.file(linear([[2]]));
     const expected = 'a'.repeat(64);
     expect(await ask({ do: task, path, sha256: expected })).toEqual([{ error: { fault: 'damaged', expected, actual } }]);
   });
 
   it('refuses a file that is not there, without naming its path', async () => {
-    const replied = await ask({ do: 'load', path: join(folder, 'nothing'), sha256: 'a'.repeat(64) });
+    const replied = await ask({ do: 'load', path: `${models.path}/nothing`, sha256: 'a'.repeat(64) });
     expect(replied).toEqual([{ error: { fault: 'refused', reason: 'its file cannot be read' } }]);
   });
 
   it('fails on an input that the model cannot compute, and computes the next', async () => {
-    const file = fileOf(failing());
+    const file = models.file(failing());
     const [, failed, next] = await ask({ do: 'load', ...file }, run(file.sha256, index(7n)), run(file.sha256, index(2n)));
     expect(failed).toEqual({ error: { fault: 'failed', reason: expect.stringContaining('indices element out of data bounds') } });
     expect(next).toMatchObject({ value: { outputs: [{ data: Float32Array.of(30) }] } });
   });
 
   it('fails on a tensor whose elements do not fill its shape, and says so', async () => {
-    const file = fileOf(linear([[2]]));
-    const [, failed] = await ask({ do: 'load', ...file }, run(file.sha256, { ...column(1), shape: [2, 1] }));
+    const file = models.file(linear([[2]]));
+    const [, failed] = await ask({ do: 'load', ...file }, run(file.sha256, { ...column('x', 1), shape: [2, 1] }));
     expect(failed).toEqual({ error: { fault: 'failed', reason: expect.stringContaining('does not match data length') } });
   });
 
@@ -113,7 +109,7 @@ describe(EngineHost.name, () => {
     ['a map', mapOutput(), '"output_probability" is a sequence or a map; export tensors only (scikit-learn: options={"zipmap": False})'],
     ['float16', identity(DTYPE.float16, ['N', 2]), '"x" has the datatype float16, which is not served yet'],
   ])('refuses a model with %s', async (_what, bytes, reason) => {
-    expect(await ask({ do: 'import', ...fileOf(bytes) })).toEqual([{ error: { fault: 'refused', reason } }]);
+    expect(await ask({ do: 'import', ...models.file(bytes) })).toEqual([{ error: { fault: 'refused', reason } }]);
   });
 
   it('refuses a model that fails on its sample', async () => {
@@ -121,7 +117,7 @@ describe(EngineHost.name, () => {
     const initializers = [floats('table', [0], [])];
     const inputs = [{ name: 'x', dtype: DTYPE.int64, dims: ['N'] }];
     const outputs = [{ name: 'y', dtype: DTYPE.float32, dims: ['N'] }];
-    const file = fileOf(onnxModel({ graph: { name: 'empty-table', nodes, initializers, inputs, outputs } }));
+    const file = models.file(onnxModel({ graph: { name: 'empty-table', nodes, initializers, inputs, outputs } }));
     const refusal = { error: { fault: 'refused', reason: expect.stringContaining('out of data bounds') } };
     expect(await ask({ do: 'import', ...file }, { do: 'load', ...file })).toEqual([refusal, refusal]);
   });

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { Logger } from '@nestjs/common';
 import { endlessLoop, failing, linear, slowLoop } from '../../test/onnx/models';
 import { callWith, column, ModelFolder } from '../../test/process/model-folder';
-import { hostsOf, isGone, ticksOf, until } from '../../test/process/processes';
+import { endOwnHosts, hostsOf, isGone, ticksOf, until } from '../../test/process/processes';
 import { RuntimeConfig } from '../config/app-config';
 import { EngineSupervisor } from './engine-supervisor';
 import type { EngineAnswer, EngineRun, ModelFile } from './model-runtime.port';
@@ -27,6 +27,7 @@ describe(EngineSupervisor.name, () => {
     await supervisor.onApplicationShutdown();
     expect(hostsOf(process.pid)).toEqual([]);
   });
+  afterAll(endOwnHosts);
   afterAll(() => models.remove());
 
   /** Starts a call and waits until the engine is busy with it. */
@@ -127,10 +128,15 @@ describe(EngineSupervisor.name, () => {
     expect(warn).not.toHaveBeenCalled();
   });
 
-  it('leaves no host behind, whatever was still to be done', async () => {
+  it('starts no host any more once it is told to stop, whatever was still to be done', async () => {
     const { answer } = await busyWith(endless, callWith(1));
-    const queued = [supervisor.run(double, callWith(1)), supervisor.load(triple), supervisor.unload(double)];
-    await Promise.all([supervisor.onApplicationShutdown(), ...[answer, ...queued].map((work) => expect(work).rejects.toThrow(EngineCrashed))]);
+    const waiting = [supervisor.run(double, callWith(1)), supervisor.load(triple), supervisor.unload(double)];
+    const refused = [answer, ...waiting].map((work) => expect(work).rejects.toThrow(EngineCrashed));
+    await supervisor.onApplicationShutdown();
     expect(hostsOf(process.pid)).toEqual([]);
+    await Promise.all(refused);
+    await expect(supervisor.run(double, callWith(1))).rejects.toThrow(EngineCrashed);
+    expect(hostsOf(process.pid)).toEqual([]);
+    expect(warn).not.toHaveBeenCalled();
   });
 });

@@ -2,7 +2,9 @@ import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { RuntimeConfig } from '../config/app-config';
 import { HostProcess, type TimeLimit } from './host-process';
 import type { EngineAnswer, EngineRun, ModelFile } from './model-runtime.port';
-import { CallExpired, EngineDeadlineExceeded } from './runtime.errors';
+import { CallExpired, EngineCrashed, EngineDeadlineExceeded } from './runtime.errors';
+
+const STOPPING = 'the server stops';
 
 interface Job {
   readonly work: (host: HostProcess) => Promise<void>;
@@ -48,15 +50,17 @@ export class EngineSupervisor implements OnApplicationShutdown {
     });
   }
 
-  /** After the last request has been answered. */
+  /** After the last request has been answered. Work that still waits would only start a new host. */
   async onApplicationShutdown(): Promise<void> {
     this.stopped = true;
+    for (const { fail } of this.queue.splice(0)) fail(new EngineCrashed(STOPPING));
     this.host?.kill();
     await this.host?.ended;
   }
 
   private enqueue<T>(work: (host: HostProcess) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      if (this.stopped) return reject(new EngineCrashed(STOPPING));
       this.queue.push({ work: async (host) => resolve(await work(host)), fail: reject });
       void this.drain();
     });

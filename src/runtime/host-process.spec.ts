@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { linear, memoryBomb } from '../../test/onnx/models';
 import { column, ModelFolder } from '../../test/process/model-folder';
-import { environmentOf, hostsOf } from '../../test/process/processes';
+import { endOwnHosts, environmentOf, hostsOf } from '../../test/process/processes';
 import { HostProcess } from './host-process';
 import { EngineCrashed, InferenceFailed } from './runtime.errors';
 
@@ -21,6 +21,7 @@ describe(HostProcess.name, () => {
     }
     expect(hostsOf(process.pid)).toEqual([]);
   });
+  afterAll(endOwnHosts);
   afterAll(() => models.remove());
 
   it('lives in an empty folder and without the environment of the server, and takes the folder with it', async () => {
@@ -30,7 +31,11 @@ describe(HostProcess.name, () => {
     await host.ask({ do: 'load', ...models.file(linear([[2]])) }, limit);
     const pid = hostsOf(process.pid)[0]!;
     const folder = readlinkSync(`/proc/${pid}/cwd`);
-    const variables = environmentOf(pid).split('\n').filter(Boolean).map((line) => line.split('=', 1)[0]).sort();
+    const variables = environmentOf(pid)
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => line.split('=', 1)[0])
+      .sort();
 
     expect(readdirSync(folder)).toEqual([]);
     expect(variables).toEqual(['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'ORT_DISABLE_TELEMETRY']);

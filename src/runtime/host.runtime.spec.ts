@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { endlessLoop, linear } from '../../test/onnx/models';
 import { type Attribute, DTYPE, floats, type Node, onnxModel, type ValueInfo } from '../../test/onnx/onnx-writer';
 import { callWith, column, ModelFolder } from '../../test/process/model-folder';
-import { hostsOf, until } from '../../test/process/processes';
+import { endOwnHosts, hostsOf, until } from '../../test/process/processes';
 import { RuntimeConfig } from '../config/app-config';
 import { EngineSupervisor } from './engine-supervisor';
 import { HostRuntime } from './host.runtime';
@@ -23,6 +23,7 @@ describe(HostRuntime.name, () => {
     runtime = new HostRuntime(supervisor, config);
   });
   afterEach(() => supervisor.onApplicationShutdown());
+  afterAll(endOwnHosts);
   afterAll(() => models.remove());
 
   it('imports in a process of its own, which is gone afterwards', async () => {

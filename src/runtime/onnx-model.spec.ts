@@ -84,7 +84,9 @@ describe(OnnxModel.name, () => {
     const nodes = [{ op: 'MatMul', inputs: ['x', 'weights'], outputs: ['y'] }];
     const value = (name: string) => ({ name, dtype: DTYPE.float32, dims: [null, null] });
     const weights = { name: 'weights', dtype: DTYPE.float32, dims: [2, 1], data: { raw: Buffer.alloc(8) } };
-    const model = await load(onnxModel({ graph: { name: 'free', inputs: [value('x')], outputs: [value('y')], nodes, initializers: [weights] } }));
+    const model = await load(
+      onnxModel({ graph: { name: 'free', inputs: [value('x')], outputs: [value('y')], nodes, initializers: [weights] } }),
+    );
     await expect(model.warmUp()).resolves.toBeUndefined();
     await expect(model.run([floats('x', [1, 1], 0)], ['y'])).rejects.toThrow(OnnxError);
   });
@@ -100,8 +102,18 @@ describe(OnnxModel.name, () => {
   });
 
   it.each<[string, Buffer, readonly Tensor[], RegExp]>([
-    ['rows that do not fit together', twoInputs(), [floats('a', [2, 1], 1, 1), floats('b', [3, 1], 1, 1, 1)], /Attempting to broadcast .* 2 by 3$/],
-    ['an element out of bounds', failing(), [{ name: 'x', datatype: 'INT64', shape: [1], data: BigInt64Array.of(7n) }], /out of data bounds/],
+    [
+      'rows that do not fit together',
+      twoInputs(),
+      [floats('a', [2, 1], 1, 1), floats('b', [3, 1], 1, 1, 1)],
+      /Attempting to broadcast .* 2 by 3$/,
+    ],
+    [
+      'an element out of bounds',
+      failing(),
+      [{ name: 'x', datatype: 'INT64', shape: [1], data: BigInt64Array.of(7n) }],
+      /out of data bounds/,
+    ],
     ['another datatype', failing(), [floats('x', [1], 0)], /Unexpected input data type/],
     ['too many columns', linear([[1]]), [floats('x', [1, 2], 0, 0)], /Got: 2 Expected: 1/],
     ['no input', linear([[1]]), [], /'x' is missing/],

@@ -263,6 +263,13 @@ describe(readMultipart, () => {
       expect(state.ended).toBeDefined();
     });
 
+    it('takes no file of a form that was refused before it', async () => {
+      const take = jest.fn(drain);
+      const parts = [field('name', 'iris'), field('name', 'price'), file('model.onnx', randomBytes(2 ** 20)), END];
+      await expect(read(parts, { take })).rejects.toMatchObject(malformed('the field name comes twice'));
+      expect(take).not.toHaveBeenCalled();
+    });
+
     it('takes as many files as allowed', async () => {
       const contents: string[] = [];
       const take: Take = async ({ content }) => void contents.push(await text(content));
@@ -314,6 +321,7 @@ describe(readMultipart, () => {
       const damaged = new Error('not a model');
       const take: Take = async (formFile) => {
         await drain(formFile);
+        await new Promise((resolve) => setTimeout(resolve, 20)); // the form has long been read
         throw damaged;
       };
       await expect(read([file('model.onnx', 'x'), field('name', 'iris'), END], { take })).rejects.toBe(damaged);

@@ -1,0 +1,448 @@
+import { createHash } from 'node:crypto';
+import { access, readFile, rm } from 'node:fs/promises';
+import { Logger } from '@nestjs/common';
+import { type ImportReport, type LoadedModel, type ModelFile, ModelRuntime } from '../runtime/model-runtime.port';
+import { ModelDamaged } from '../runtime/runtime.errors';
+import { LOG_START, type LogPosition } from '../storage/event-log.port';
+import { MemoryBlobStore } from '../storage/memory-blob.store';
+import { sealEvent } from '../storage/stored-event';
+import { ModelCatalog } from './model-catalog';
+import type { Stage } from './registry-event';
+import type { Decision } from './registry-journal';
+import { RegistryState, type VersionRecord } from './registry-state';
+import { ServedVersion } from './served-version';
+
+const RUN = { inputs: [], outputs: [], engineDeadlineMs: 1000, expiresAt: Number.POSITIVE_INFINITY };
+
+/** Loads any file, unless told otherwise; a model of it does nothing. Writes down what it loads and unloads, by the file's content. */
+class NotebookRuntime extends ModelRuntime {
+  readonly notes: string[] = [];
+  readonly paths: string[] = [];
+  /** Contents that cannot be loaded. */
+  readonly bad = new Set<string>();
+  /** What a load waits for. */
+  gate: Promise<void> = Promise.resolve();
+
+  async import(): Promise<ImportReport> {
+    return { engine: 'onnx', signature: { inputs: [], outputs: [] } };
+  }
+
+  async load({ path, sha256 }: ModelFile): Promise<LoadedModel> {
+    this.paths.push(path);
+    const content = await readFile(path, 'utf8');
+    this.notes.push(`load ${content}`);
+    await this.gate;
+    if (this.bad.has(content)) throw new ModelDamaged(sha256, 'something else');
+    return {
+      run: async () => ({ outputs: [], queueMs: 0, inferMs: 0 }),
+      unload: async () => void this.notes.push(`unload ${content}`),
+    };
+  }
+}
+
+/** A catalog over real state and real blobs. Its registry is told what happened as a log would tell it. */
+class House {
+  readonly state = new RegistryState();
+  readonly runtime = new NotebookRuntime();
+  readonly blobs = new MemoryBlobStore();
+  readonly catalog = new ModelCatalog(this.state, this.runtime, this.blobs);
+  private at: LogPosition = LOG_START;
+
+  /** Publishes a version whose file says its name. */
+  async publish(model: string, version: number, stage: Stage = 'staging'): Promise<VersionRecord> {
+    const text = `${model}/${version}`;
+    const content = Buffer.from(text);
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const staged = await this.blobs.stage(
+      (async function* () {
+        yield content;
+      })(),
+      1024,
+    );
+    await this.blobs.put(staged);
+    await staged.discard();
+    const manifest = { files: [{ path: 'model.onnx', size: content.length, sha256 }], metadata: {} };
+    const about = {
+      digest: `digest ${text}`,
+      executable: `executable ${text}`,
+      engine: 'onnx',
+      signature: { inputs: [], outputs: [] },
+    } as const;
+    this.tell({ kind: 'version.published', model, version, manifest, ...about });
+    if (stage !== 'staging') this.move(model, version, stage);
+    return this.state.requireVersion(model, version);
+  }
+
+  move(model: string, version: number, stage: Stage): void {
+    this.tell({ kind: 'stage.changed', model, version, stage });
+  }
+
+  private tell(decision: Decision): void {
+    const { entry } = sealEvent(this.at, { ...decision, actor: 'ada', correlationId: 'test-0001' }, new Date());
+    this.at = entry.position;
+    this.state.apply(entry);
+  }
+}
+
+function shaOf({ manifest }: VersionRecord): string {
+  return manifest.files[0]?.sha256 as string;
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+describe(ModelCatalog, () => {
+  beforeAll(() => Logger.overrideLogger(false));
+
+  let house: House;
+  beforeEach(() => {
+    house = new House();
+  });
+  // what is still in memory at the end of a test has a local file
+  afterEach(() => Promise.all(house.runtime.paths.map((path) => rm(path, { force: true }))));
+
+  describe('resolving a version', () => {
+    it.each([[{}], [{ alias: 'production' }]])('gives the version in production at once, for %j', async (selector) => {
+      const record = await house.publish('iris', 1, 'production');
+      await house.catalog.loadProduction();
+      const served = house.catalog.resolve('iris', selector);
+      expect(served).toBeInstanceOf(ServedVersion);
+      expect((served as ServedVersion).record).toBe(record);
+    });
+
+    it('gives the version in production at once where it is asked for by its number', async () => {
+      await house.publish('iris', 1, 'production');
+      await house.catalog.loadProduction();
+      expect(house.catalog.resolve('iris', { version: 1 })).toBe(house.catalog.resolve('iris'));
+    });
+
+    it('loads another version at the wish of the first caller, once', async () => {
+      await house.publish('iris', 1, 'production');
+      const wanted = await house.publish('iris', 2);
+      await house.catalog.loadProduction();
+      const gate = Promise.withResolvers<void>();
+      house.runtime.gate = gate.promise;
+      const callers = Array.from({ length: 5 }, async () => house.catalog.resolve('iris', { version: 2 }));
+      gate.resolve();
+      const [first, ...others] = await Promise.all(callers);
+      expect(first?.record).toBe(wanted);
+      expect(new Set([first, ...others]).size).toBe(1);
+      expect(await house.catalog.resolve('iris', { version: 2 })).toBe(first);
+      expect(house.runtime.notes).toEqual(['load iris/1', 'load iris/2']);
+    });
+
+    it('serves a version in staging or in the archive to whoever asks for it by number, and to nobody else', async () => {
+      await house.publish('iris', 1, 'archived');
+      await house.publish('iris', 2, 'production');
+      await house.catalog.loadProduction();
+      expect((await house.catalog.resolve('iris', { version: 1 })).record.version).toBe(1);
+      expect((await house.catalog.resolve('iris')).record.version).toBe(2);
+    });
+
+    it('tries again where a version could not be loaded at the wish of a caller', async () => {
+      await house.publish('iris', 1);
+      house.runtime.bad.add('iris/1');
+      const callers = Array.from({ length: 2 }, async () => house.catalog.resolve('iris', { version: 1 }));
+      const outcomes = await Promise.allSettled(callers);
+      expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+      house.runtime.bad.clear();
+      expect((await house.catalog.resolve('iris', { version: 1 })).record.version).toBe(1);
+      expect(house.runtime.notes).toEqual(['load iris/1', 'load iris/1']);
+    });
+
+    it.failing('loads it once for those who try again, however quickly the first of them is', async () => {
+      await house.publish('iris', 1);
+      house.runtime.bad.add('iris/1');
+      const again = async () => {
+        house.runtime.bad.clear();
+        return house.catalog.resolve('iris', { version: 1 });
+      };
+      const first = Promise.resolve(house.catalog.resolve('iris', { version: 1 })).catch(again);
+      await expect(house.catalog.resolve('iris', { version: 1 })).rejects.toBeDefined();
+      expect(await house.catalog.resolve('iris', { version: 1 })).toBe(await first);
+      expect(house.runtime.notes).toEqual(['load iris/1', 'load iris/1']);
+    });
+
+    it.failing('says that a version cannot be served whose file is missing, also where a caller asked for it by number', async () => {
+      await house.blobs.remove(shaOf(await house.publish('iris', 1)));
+      const resolving = async () => house.catalog.resolve('iris', { version: 1 });
+      await expect(resolving()).rejects.toMatchObject({ code: 'MODEL_UNAVAILABLE', kind: 'unavailable' });
+    });
+
+    it.failing('says that a version cannot be served whose file is damaged, also where a caller asked for it by number', async () => {
+      await house.publish('iris', 1);
+      house.runtime.bad.add('iris/1');
+      const resolving = async () => house.catalog.resolve('iris', { version: 1 });
+      await expect(resolving()).rejects.toMatchObject({ code: 'MODEL_UNAVAILABLE', kind: 'unavailable' });
+    });
+
+    it('loads the version in production at the wish of a caller who comes before the start is over', async () => {
+      await house.publish('iris', 1, 'production');
+      expect((await house.catalog.resolve('iris')).record.version).toBe(1);
+    });
+
+    it('knows no model that was never published', () => {
+      for (const selector of [{}, { version: 1 }, { alias: 'production' }, { alias: 'champion' }]) {
+        expect(() => house.catalog.resolve('iris', selector)).toThrow(
+          expect.objectContaining({ code: 'MODEL_NOT_FOUND', kind: 'not-found' }),
+        );
+      }
+      expect(() => house.catalog.resolve('constructor')).toThrow(expect.objectContaining({ code: 'MODEL_NOT_FOUND' }));
+    });
+
+    it('names the versions that there are where there is none of the number', async () => {
+      await house.publish('iris', 1, 'production');
+      await house.publish('iris', 2);
+      await house.catalog.loadProduction();
+      const details = { field: 'version', expected: 'one of 1, 2', actual: '3' };
+      expect(() => house.catalog.resolve('iris', { version: 3 })).toThrow(expect.objectContaining({ code: 'VERSION_NOT_FOUND', details }));
+    });
+
+    it.each([[{}], [{ alias: 'production' }]])(
+      'says that no version is in production, and names those that there are, for %j',
+      async (selector) => {
+        await house.publish('iris', 1);
+        await house.publish('iris', 2, 'archived');
+        await house.catalog.loadProduction();
+        const details = { field: 'version', expected: 'a production version, or ?version= with one of 1, 2', actual: 'none' };
+        const error = expect.objectContaining({ code: 'NO_PRODUCTION_VERSION', kind: 'not-found', details });
+        expect(() => house.catalog.resolve('iris', selector)).toThrow(error);
+      },
+    );
+
+    it('knows no alias but the one that follows the stage', async () => {
+      await house.publish('iris', 1, 'production');
+      await house.catalog.loadProduction();
+      const details = { field: 'alias', expected: 'production', actual: 'champion' };
+      expect(() => house.catalog.resolve('iris', { alias: 'champion' })).toThrow(
+        expect.objectContaining({ code: 'ALIAS_NOT_FOUND', details }),
+      );
+    });
+  });
+
+  describe('loading', () => {
+    it('loads a version without serving it', async () => {
+      const record = await house.publish('iris', 1);
+      const candidate = await house.catalog.load(record);
+      expect(candidate.record).toBe(record);
+      expect(house.catalog.serving).toEqual([]);
+      await candidate.retire();
+    });
+
+    it('keeps the local file as long as the version is in memory', async () => {
+      const candidate = await house.catalog.load(await house.publish('iris', 1));
+      const [path] = house.runtime.paths as [string];
+      expect(await exists(path)).toBe(true);
+      await candidate.retire();
+      expect(await exists(path)).toBe(false);
+    });
+
+    it('leaves no local file where a version cannot be loaded', async () => {
+      const record = await house.publish('iris', 1);
+      house.runtime.bad.add('iris/1');
+      await expect(house.catalog.load(record)).rejects.toMatchObject({ code: 'MODEL_DAMAGED' });
+      expect(await exists(house.runtime.paths[0] as string)).toBe(false);
+    });
+
+    it('says that the stored file is missing', async () => {
+      const record = await house.publish('iris', 1);
+      await house.blobs.remove(shaOf(record));
+      await expect(house.catalog.load(record)).rejects.toMatchObject({ code: 'BLOB_MISSING' });
+    });
+  });
+
+  describe('at the start', () => {
+    it('loads what is in production, and nothing else', async () => {
+      await house.publish('iris', 1, 'archived');
+      await house.publish('iris', 2, 'production');
+      await house.publish('price', 1);
+      await house.publish('spam', 1, 'production');
+      await house.catalog.loadProduction();
+      expect(house.runtime.notes).toEqual(['load iris/2', 'load spam/1']);
+      expect(house.catalog.serving).toEqual(['iris', 'spam']);
+      expect(house.catalog.broken).toEqual([]);
+    });
+
+    it.failing('keeps one copy in memory of a version that a caller asked for before the start came to it', async () => {
+      await house.publish('iris', 1, 'production');
+      await house.catalog.resolve('iris');
+      await house.catalog.loadProduction();
+      const count = (note: string) => house.runtime.notes.filter((each) => each === note).length;
+      expect(count('load iris/1') - count('unload iris/1')).toBe(1);
+    });
+
+    it('loads nothing twice', async () => {
+      await house.publish('iris', 1, 'production');
+      await house.catalog.loadProduction();
+      await house.catalog.loadProduction();
+      expect(house.runtime.notes).toEqual(['load iris/1']);
+    });
+
+    it('serves the others although one of them is broken, names it, and says why', async () => {
+      await house.publish('broken', 3, 'production');
+      const missing = await house.publish('missing', 1, 'production');
+      await house.publish('sound', 1, 'production');
+      house.runtime.bad.add('broken/3');
+      await house.blobs.remove(shaOf(missing));
+      await house.catalog.loadProduction();
+      expect(house.catalog.serving).toEqual(['sound']);
+      expect(house.catalog.broken).toEqual([
+        { model: 'broken', version: 3, reason: 'The stored file of the model is not what was uploaded' },
+        { model: 'missing', version: 1, reason: `The blob ${shaOf(missing)} is not stored` },
+      ]);
+      expect(house.catalog.resolve('sound')).toBeInstanceOf(ServedVersion);
+    });
+
+    it('refuses a broken version with the reason, at once and however it is asked for', async () => {
+      await house.publish('broken', 3, 'production');
+      house.runtime.bad.add('broken/3');
+      await house.catalog.loadProduction();
+      const message = 'Version 3 of "broken" cannot be served: The stored file of the model is not what was uploaded';
+      const error = expect.objectContaining({ code: 'MODEL_UNAVAILABLE', kind: 'unavailable', message });
+      for (const selector of [{}, { version: 3 }, { alias: 'production' }]) {
+        expect(() => house.catalog.resolve('broken', selector)).toThrow(error);
+      }
+      expect(house.runtime.notes).toEqual(['load broken/3']);
+    });
+
+    it('tells a caller nothing of a fault that is none of ours', async () => {
+      await house.publish('iris', 1, 'production');
+      house.runtime.load = () => Promise.reject(new Error('EACCES: permission denied, open /secret/path'));
+      await house.catalog.loadProduction();
+      expect(house.catalog.broken).toEqual([{ model: 'iris', version: 1, reason: 'its file cannot be read' }]);
+    });
+
+    it('calls nothing broken that is no longer in production', async () => {
+      await house.publish('iris', 1, 'production');
+      house.runtime.bad.add('iris/1');
+      await house.catalog.loadProduction();
+      house.move('iris', 1, 'archived');
+      expect(house.catalog.broken).toEqual([]);
+    });
+  });
+
+  describe('after a repair', () => {
+    /** A version that was broken at the start, and displaced; then its file was mended. */
+    async function mended(): Promise<VersionRecord> {
+      const record = await house.publish('iris', 1, 'production');
+      house.runtime.bad.add('iris/1');
+      await house.catalog.loadProduction();
+      await house.catalog.settle('iris', await house.catalog.load(await house.publish('iris', 2, 'production')));
+      house.runtime.bad.clear();
+      return record;
+    }
+
+    it('serves a version that is promoted again', async () => {
+      const candidate = await house.catalog.load(await mended());
+      house.move('iris', 1, 'production');
+      await house.catalog.settle('iris', candidate);
+      expect(house.catalog.resolve('iris')).toBe(candidate);
+      expect(house.catalog.resolve('iris', { version: 1 })).toBe(candidate);
+    });
+
+    it.failing('calls a version broken no longer that is served', async () => {
+      const candidate = await house.catalog.load(await mended());
+      house.move('iris', 1, 'production');
+      await house.catalog.settle('iris', candidate);
+      expect(house.catalog.broken).toEqual([]);
+    });
+
+    it.failing('serves a version by its number that could be loaded since', async () => {
+      const record = await mended();
+      await (await house.catalog.load(record)).retire();
+      expect((await house.catalog.resolve('iris', { version: 1 })).record).toBe(record);
+    });
+  });
+
+  describe('settling', () => {
+    it('serves the candidate that is in production from one moment to the next, then retires the old one', async () => {
+      await house.publish('iris', 1, 'production');
+      await house.catalog.loadProduction();
+      const record = await house.publish('iris', 2);
+      const candidate = await house.catalog.load(record);
+      house.move('iris', 2, 'production');
+      expect((house.catalog.resolve('iris') as ServedVersion).record.version).toBe(1);
+      const settled = house.catalog.settle('iris', candidate);
+      expect(house.catalog.resolve('iris')).toBe(candidate);
+      await settled;
+      expect(house.runtime.notes).toEqual(['load iris/1', 'load iris/2', 'unload iris/1']);
+    });
+
+    it('lets the calls of the old one end before its memory is freed', async () => {
+      await house.publish('iris', 1, 'production');
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const load = house.runtime.load.bind(house.runtime);
+      house.runtime.load = async (file) => ({
+        ...(await load(file)),
+        run: () => promise.then(() => ({ outputs: [], queueMs: 0, inferMs: 0 })),
+      });
+      await house.catalog.loadProduction();
+      const answer = (await house.catalog.resolve('iris')).run(RUN);
+      const candidate = await house.catalog.load(await house.publish('iris', 2, 'production'));
+      await house.catalog.settle('iris', candidate);
+      expect(house.runtime.notes).not.toContain('unload iris/1');
+      resolve();
+      await expect(answer).resolves.toMatchObject({ outputs: [] });
+      expect(house.runtime.notes).toContain('unload iris/1');
+    });
+
+    it('retires a candidate that lost its race, and goes on serving what is in production', async () => {
+      await house.publish('iris', 1, 'production');
+      await house.catalog.loadProduction();
+      const current = house.catalog.resolve('iris');
+      const candidate = await house.catalog.load(await house.publish('iris', 2));
+      await house.catalog.settle('iris', candidate);
+      expect(house.catalog.resolve('iris')).toBe(current);
+      expect(house.runtime.notes).toEqual(['load iris/1', 'load iris/2', 'unload iris/2']);
+    });
+
+    it('keeps one of two candidates of the same version', async () => {
+      const record = await house.publish('iris', 1);
+      const candidates = [await house.catalog.load(record), await house.catalog.load(record)];
+      house.move('iris', 1, 'production');
+      for (const candidate of candidates) await house.catalog.settle('iris', candidate);
+      expect(house.catalog.resolve('iris')).toBe(candidates[1]);
+      expect(house.runtime.notes).toEqual(['load iris/1', 'load iris/1', 'unload iris/1']);
+    });
+
+    it('serves nothing any more where the version has left production', async () => {
+      await house.publish('iris', 1, 'production');
+      await house.catalog.loadProduction();
+      house.move('iris', 1, 'archived');
+      await house.catalog.settle('iris');
+      expect(house.catalog.serving).toEqual([]);
+      expect(() => house.catalog.resolve('iris')).toThrow(expect.objectContaining({ code: 'NO_PRODUCTION_VERSION' }));
+      expect(house.runtime.notes).toEqual(['load iris/1', 'unload iris/1']);
+    });
+
+    it('serves what somebody else promoted meanwhile, loaded at the wish of a caller', async () => {
+      await house.publish('iris', 1, 'production');
+      await house.catalog.loadProduction();
+      await house.publish('iris', 2, 'production');
+      await house.catalog.settle('iris');
+      expect((await house.catalog.resolve('iris')).record.version).toBe(2);
+      expect(house.runtime.notes).toEqual(['load iris/1', 'unload iris/1', 'load iris/2']);
+    });
+
+    it('changes nothing where nothing has changed', async () => {
+      await house.publish('iris', 1, 'production');
+      await house.catalog.loadProduction();
+      const current = house.catalog.resolve('iris');
+      await house.catalog.settle('iris');
+      await house.catalog.settle('never heard of');
+      expect(house.catalog.resolve('iris')).toBe(current);
+      expect(house.runtime.notes).toEqual(['load iris/1']);
+    });
+
+    it('retires a candidate of a model that is not in production at all', async () => {
+      const candidate = await house.catalog.load(await house.publish('iris', 1));
+      await house.catalog.settle('iris', candidate);
+      expect(house.catalog.serving).toEqual([]);
+      expect(house.runtime.notes).toEqual(['load iris/1', 'unload iris/1']);
+    });
+  });
+});

@@ -1,0 +1,310 @@
+import { Logger } from '@nestjs/common';
+import { CorrelationContext } from '../logging/correlation-context';
+import { type EventFields, EventLog, type LogEntry, LOG_START, type LogPosition, type StoredEvent } from '../storage/event-log.port';
+import { MemoryEventLog } from '../storage/memory-event.log';
+import { CommitUncertain, NoSpace } from '../storage/storage.errors';
+import { type Decision, RegistryJournal } from './registry-journal';
+import { RegistryState } from './registry-state';
+
+/** A process of its own on a log that others write too. */
+function processOn(log: EventLog) {
+  const state = new RegistryState();
+  return { state, journal: new RegistryJournal(log, state) };
+}
+
+async function started(log: EventLog) {
+  const one = processOn(log);
+  await one.journal.onModuleInit();
+  return one;
+}
+
+async function eventsOf(log: EventLog): Promise<readonly StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  for await (const { event } of log.read(LOG_START)) events.push(event);
+  return events;
+}
+
+/** The next version of a model, as a decision makes it: from the state. */
+function nextVersion(state: RegistryState, model: string): Decision {
+  const version = (state.find(model)?.highest ?? 0) + 1;
+  const digests = { digest: `digest ${version}`, executable: `executable ${version}` };
+  const signature = { inputs: [], outputs: [] };
+  return { kind: 'version.published', model, version, manifest: { files: [], metadata: {} }, ...digests, engine: 'onnx', signature };
+}
+
+function versionsOf(state: RegistryState, model: string): readonly number[] {
+  return [...state.require(model).versions.keys()];
+}
+
+/** Writes, but says that the disk did not confirm it: once, at the event of this number. Then only `settle` helps. */
+class ShakyLog extends MemoryEventLog {
+  private shaken = false;
+  settled = 0;
+
+  constructor(
+    private readonly at: number,
+    private settlesAfter = 1,
+  ) {
+    super();
+  }
+
+  override get uncertain(): boolean {
+    return this.shaken;
+  }
+
+  override async append(after: LogPosition, fields: EventFields): Promise<LogEntry> {
+    if (this.shaken) throw new CommitUncertain(after.seq);
+    const entry = await super.append(after, fields);
+    if (entry.position.seq !== this.at) return entry;
+    this.shaken = true;
+    throw new CommitUncertain(entry.position.seq);
+  }
+
+  override async settle(): Promise<void> {
+    if (--this.settlesAfter > 0) throw new CommitUncertain(this.at);
+    this.settled++;
+    this.shaken = false;
+  }
+}
+
+/** A volume without room, for as long as it is told. */
+class FullLog extends MemoryEventLog {
+  full = false;
+
+  override async append(after: LogPosition, fields: EventFields): Promise<LogEntry> {
+    if (this.full) throw new NoSpace();
+    return super.append(after, fields);
+  }
+}
+
+/** A log as a process sees it that others overtake: `overtake` runs between its decision and its append. */
+class RacedLog extends EventLog {
+  constructor(
+    private readonly log: EventLog,
+    private readonly overtake: () => Promise<void>,
+  ) {
+    super();
+  }
+
+  get uncertain(): boolean {
+    return this.log.uncertain;
+  }
+
+  async append(after: LogPosition, fields: EventFields): Promise<LogEntry> {
+    await this.overtake();
+    return this.log.append(after, fields);
+  }
+
+  read(after: LogPosition): AsyncIterable<LogEntry> {
+    return this.log.read(after);
+  }
+
+  settle(): Promise<void> {
+    return this.log.settle();
+  }
+}
+
+describe(RegistryJournal, () => {
+  beforeAll(() => Logger.overrideLogger(false));
+
+  describe('at a start', () => {
+    it('makes an empty place a registry with a line of history of its own', async () => {
+      const log = new MemoryEventLog();
+      const { state } = await started(log);
+      const [event, ...more] = await eventsOf(log);
+      expect(more).toEqual([]);
+      expect(event).toMatchObject({ seq: 1, kind: 'registry.created', actor: 'system', lineage: state.lineage });
+      expect(event?.correlationId).toMatch(/^start-[0-9a-f-]{36}$/);
+      expect(state.lineage).toMatch(/^[0-9a-f-]{36}$/);
+    });
+
+    it('gives another place another line', async () => {
+      const [one, other] = [await started(new MemoryEventLog()), await started(new MemoryEventLog())];
+      expect(one.state.lineage).not.toBe(other.state.lineage);
+    });
+
+    it('writes nothing where there is a registry, and knows what it holds', async () => {
+      const log = new MemoryEventLog();
+      const first = await started(log);
+      await first.journal.commit('ada', () => nextVersion(first.state, 'iris'));
+      const second = await started(log);
+      expect(await eventsOf(log)).toHaveLength(2);
+      expect(second.state.lineage).toBe(first.state.lineage);
+      expect(versionsOf(second.state, 'iris')).toEqual([1]);
+      expect(second.state.position).toEqual(first.state.position);
+    });
+
+    it('makes one registry of an empty place, however many start there at once', async () => {
+      const log = new MemoryEventLog();
+      const all = await Promise.all(Array.from({ length: 5 }, () => started(log)));
+      expect(await eventsOf(log)).toHaveLength(1);
+      expect(new Set(all.map(({ state }) => state.lineage)).size).toBe(1);
+    });
+  });
+
+  it('says of an event who did it, and under which id', async () => {
+    const log = new MemoryEventLog();
+    const { journal, state } = await started(log);
+    await CorrelationContext.run({ correlationId: 'upload-0001' }, () => journal.commit('ada', () => nextVersion(state, 'iris')));
+    await journal.commit('bob', () => nextVersion(state, 'iris'));
+    expect((await eventsOf(log)).slice(1)).toMatchObject([
+      { seq: 2, actor: 'ada', correlationId: 'upload-0001' },
+      { seq: 3, actor: 'bob', correlationId: 'none' },
+    ]);
+  });
+
+  it('names the id of the work that asked for a change, not of the work that it waited for', async () => {
+    const log = new MemoryEventLog();
+    const { journal, state } = await started(log);
+    const ids = ['request-1', 'request-2', 'request-3'];
+    await Promise.all(
+      ids.map((correlationId) => CorrelationContext.run({ correlationId }, () => journal.commit('ada', () => nextVersion(state, 'iris')))),
+    );
+    expect((await eventsOf(log)).slice(1).map(({ correlationId }) => correlationId)).toEqual(ids);
+  });
+
+  it('decides the changes of one process one after another, each on what the one before did', async () => {
+    const log = new MemoryEventLog();
+    const { journal, state } = await started(log);
+    const decide = jest.fn(() => nextVersion(state, 'iris'));
+    await Promise.all(Array.from({ length: 20 }, () => journal.commit('ada', decide)));
+    expect(decide).toHaveBeenCalledTimes(20);
+    expect(versionsOf(state, 'iris')).toEqual(Array.from({ length: 20 }, (_, at) => at + 1));
+  });
+
+  it('writes nothing where there is nothing to do', async () => {
+    const log = new MemoryEventLog();
+    const { journal } = await started(log);
+    await journal.commit('ada', () => undefined);
+    expect(await eventsOf(log)).toHaveLength(1);
+  });
+
+  it('decides on what others have written meanwhile', async () => {
+    const log = new MemoryEventLog();
+    const [here, there] = [await started(log), await started(log)];
+    await there.journal.commit('bob', () => nextVersion(there.state, 'iris'));
+    expect(here.state.find('iris')).toBeUndefined();
+    await here.journal.commit('ada', () => nextVersion(here.state, 'iris'));
+    expect(versionsOf(here.state, 'iris')).toEqual([1, 2]);
+  });
+
+  describe('in a race', () => {
+    it('reads on and decides again when it loses', async () => {
+      const log = new MemoryEventLog();
+      const there = await started(log);
+      let decisions = 0;
+      const overtake = async () => {
+        if (decisions <= 2) await there.journal.commit('bob', () => nextVersion(there.state, 'iris'));
+      };
+      const { journal, state } = processOn(new RacedLog(log, overtake));
+      await journal.commit('ada', () => {
+        decisions++;
+        return nextVersion(state, 'iris');
+      });
+      expect(decisions).toBe(3);
+      expect(versionsOf(state, 'iris')).toEqual([1, 2, 3]);
+      expect((await eventsOf(log)).slice(1).map(({ actor }) => actor)).toEqual(['bob', 'bob', 'ada']);
+    });
+
+    it('leaves it at that where the winner has done what was wanted', async () => {
+      const log = new MemoryEventLog();
+      const there = await started(log);
+      const once = (state: RegistryState) => () => (state.find('iris') === undefined ? nextVersion(state, 'iris') : undefined);
+      const { journal, state } = processOn(new RacedLog(log, () => there.journal.commit('bob', once(there.state))));
+      await journal.commit('ada', once(state));
+      expect((await eventsOf(log)).slice(1).map(({ actor }) => actor)).toEqual(['bob']);
+      expect(versionsOf(state, 'iris')).toEqual([1]);
+    });
+
+    it('gives the caller what the second decision throws', async () => {
+      const log = new MemoryEventLog();
+      const there = await started(log);
+      const { journal, state } = processOn(new RacedLog(log, () => there.journal.commit('bob', () => nextVersion(there.state, 'iris'))));
+      const decide = () => {
+        if (state.find('iris') !== undefined) throw new Error('taken');
+        return nextVersion(state, 'iris');
+      };
+      await expect(journal.commit('ada', decide)).rejects.toThrow('taken');
+      expect(await eventsOf(log)).toHaveLength(2);
+    });
+
+    it('leaves no gap and gives no number twice, however many decide at once in two processes', async () => {
+      const log = new MemoryEventLog();
+      const processes = [await started(log), await started(log)] as const;
+      const commits = Array.from({ length: 50 }, (_, at) => {
+        const { journal, state } = processes[at % 2] as (typeof processes)[number];
+        return journal.commit(`writer ${at % 2}`, () => nextVersion(state, at % 3 === 0 ? 'iris' : 'price'));
+      });
+      await Promise.all(commits);
+      const events = await eventsOf(log);
+      expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: 51 }, (_, at) => at + 1));
+      expect(new Set(events.map(({ actor }) => actor))).toEqual(new Set(['system', 'writer 0', 'writer 1']));
+      for (const { journal, state } of processes) {
+        await journal.commit('reader', () => undefined);
+        expect(versionsOf(state, 'iris')).toEqual(Array.from({ length: 17 }, (_, at) => at + 1));
+        expect(versionsOf(state, 'price')).toEqual(Array.from({ length: 33 }, (_, at) => at + 1));
+      }
+      expect(processes[0].state.position).toEqual(processes[1].state.position);
+    });
+  });
+
+  describe('when something fails', () => {
+    it('writes nothing where a decision throws, and takes the next one', async () => {
+      const log = new MemoryEventLog();
+      const { journal, state } = await started(log);
+      const outcomes = await Promise.allSettled([
+        journal.commit('ada', () => nextVersion(state, 'iris')),
+        journal.commit('ada', () => {
+          throw new Error('no such version');
+        }),
+        journal.commit('ada', () => nextVersion(state, 'iris')),
+      ]);
+      expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      expect(outcomes[1]).toMatchObject({ reason: { message: 'no such version' } });
+      expect(versionsOf(state, 'iris')).toEqual([1, 2]);
+    });
+
+    it('tells the caller that the volume is full, changes nothing, and goes on when there is room', async () => {
+      const log = new FullLog();
+      const { journal, state } = await started(log);
+      log.full = true;
+      await expect(journal.commit('ada', () => nextVersion(state, 'iris'))).rejects.toMatchObject({ code: 'NO_SPACE' });
+      expect(state.find('iris')).toBeUndefined();
+      log.full = false;
+      await journal.commit('ada', () => nextVersion(state, 'iris'));
+      expect(versionsOf(state, 'iris')).toEqual([1]);
+    });
+
+    it('knows an event that is written although the disk did not confirm it, and tells the caller of the doubt', async () => {
+      const log = new ShakyLog(2);
+      const { journal, state } = await started(log);
+      await expect(journal.commit('ada', () => nextVersion(state, 'iris'))).rejects.toBeInstanceOf(CommitUncertain);
+      expect(versionsOf(state, 'iris')).toEqual([1]);
+      expect(state.position.seq).toBe(2);
+      expect(log.settled).toBe(1);
+      await journal.commit('ada', () => nextVersion(state, 'iris'));
+      expect(versionsOf(state, 'iris')).toEqual([1, 2]);
+    });
+
+    it('decides nothing while the disk does not confirm, and goes on when it does', async () => {
+      const log = new ShakyLog(2, 3);
+      const { journal, state } = await started(log);
+      const decide = jest.fn(() => nextVersion(state, 'iris'));
+      await expect(journal.commit('ada', decide)).rejects.toBeInstanceOf(CommitUncertain);
+      expect(versionsOf(state, 'iris')).toEqual([1]);
+      await expect(journal.commit('ada', decide)).rejects.toBeInstanceOf(CommitUncertain);
+      expect(decide).toHaveBeenCalledTimes(1);
+      await journal.commit('ada', decide);
+      expect(log.settled).toBe(1);
+      expect(versionsOf(state, 'iris')).toEqual([1, 2]);
+      expect(await eventsOf(log)).toHaveLength(3);
+    });
+
+    it('does not start on a log that it does not understand', async () => {
+      const log = new MemoryEventLog();
+      await log.append(LOG_START, { kind: 'from.the.future', actor: 'system', correlationId: 'start-0001' });
+      await expect(processOn(log).journal.onModuleInit()).rejects.toMatchObject({ code: 'LOG_DAMAGED' });
+      expect(await eventsOf(log)).toHaveLength(1);
+    });
+  });
+});

@@ -14,7 +14,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
   config: ['app-config', 'config.errors', 'node-version'],
   logging: ['access-log', 'correlation-context', 'correlation.interceptor', 'request-record'],
   metrics: ['http-metrics'],
-  wire: ['checked', 'json-body.interceptor', 'read-json', 'read-multipart', 'wire.errors'],
+  wire: ['checked', 'json-body.interceptor', 'may-be-absent.decorator', 'read-json', 'read-multipart', 'wire.errors'],
   storage: ['blob-store.port', 'event-log.port', 'storage.errors'],
   runtime: ['model-runtime.port', 'runtime.errors', 'tensor'],
   models: ['bring-up', 'model-catalog', 'model-metadata', 'model-name', 'models.errors', 'registry-state', 'served-version'],

@@ -19,7 +19,8 @@ export interface RequestRecord {
 export const CORRELATION_HEADER = 'X-Correlation-Id';
 
 const ACCEPTED_ID = /^[A-Za-z0-9._-]{8,64}$/;
-const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
+// https://www.w3.org/TR/trace-context/#version: ff is no version, and version 00 has four fields
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|(?<!^00.*)-)/;
 const RECORD = Symbol('record');
 
 type Recorded = IncomingMessage & { [RECORD]?: RequestRecord };

@@ -1,11 +1,11 @@
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { ModelsConfig } from '../config/app-config';
 import { type Example, FirstStart } from './first-start';
 import { ModelCatalog } from './model-catalog';
 
 /** Loads what is in production while the port is already open, so that probes are answered from the first moment on. */
 @Injectable()
-export class BringUp implements OnApplicationBootstrap {
+export class BringUp implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger(BringUp.name);
   private done = false;
   /** What a first start published; settles when everything that can be loaded is in service. Never rejects. */
@@ -19,6 +19,11 @@ export class BringUp implements OnApplicationBootstrap {
 
   onApplicationBootstrap(): void {
     this.finished = this.run();
+  }
+
+  /** A stop that comes early waits until what was begun is whole. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.finished;
   }
 
   /** Whether loading has ended, and every required model is in service. */

@@ -19,6 +19,7 @@ export interface Example {
 // both from src/ (tests) and from dist/
 const EXAMPLES = join(__dirname, '..', '..', 'examples');
 const MODEL = 'iris';
+const ACTOR = 'first-start';
 
 /** Gives a registry that never held anything its first model, so that there is something to try. */
 @Injectable()
@@ -34,8 +35,7 @@ export class FirstStart {
 
   /** @returns what was published and promoted; `undefined` where there was nothing to do */
   async welcome(): Promise<Example | undefined> {
-    const { position } = this.state;
-    if (this.config.examples === 'off' || position.seq > 1) return undefined;
+    if (this.config.examples === 'off' || !this.isFirst()) return undefined;
     try {
       return await CorrelationContext.run({ correlationId: `example-${randomUUID()}` }, () => this.publish());
     } catch (error) {
@@ -45,13 +45,20 @@ export class FirstStart {
     }
   }
 
+  /** Nothing but the registry's own first event, or a first start that was killed before the example was in production. */
+  private isFirst(): boolean {
+    const { position } = this.state;
+    const begun = this.state.find(MODEL)?.versions.get(1);
+    return position.seq <= 1 || (position.seq <= 3 && begun?.publishedBy === ACTOR && begun.stage === 'staging');
+  }
+
   private async publish(): Promise<Example> {
     const folder = join(EXAMPLES, MODEL);
     const { description, tags, ...metadata } = JSON.parse(await readFile(join(folder, 'metadata.json'), 'utf8')) as Record<string, unknown>;
     const request = JSON.stringify(JSON.parse(await readFile(join(folder, 'request.json'), 'utf8')));
     const blob = await this.blobs.stage(createReadStream(join(folder, 'model.onnx')), 2 ** 20);
     const upload = { model: MODEL, file: { name: 'model.onnx', blob }, metadata, stage: 'production' as const };
-    await this.registry.publish({ ...upload, description: String(description), tags: tags as readonly string[] }, 'first-start');
+    await this.registry.publish({ ...upload, description: String(description), tags: tags as readonly string[] }, ACTOR);
     this.logger.log('example published and promoted', { model: MODEL });
     return { model: MODEL, request };
   }

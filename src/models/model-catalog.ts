@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AppError } from '../errors/app-error';
 import { ModelRuntime } from '../runtime/model-runtime.port';
-import { ModelBlobs } from '../storage/blob-store.port';
+import { type LocalBlob, ModelBlobs } from '../storage/blob-store.port';
 import type { ManifestFile } from './manifest';
 import { AliasNotFound, ModelUnavailable, NoProductionVersion } from './models.errors';
 import { type ModelRecord, RegistryState, type VersionRecord } from './registry-state';
@@ -13,14 +13,25 @@ export interface VersionSelector {
   readonly alias?: string;
 }
 
+/** How many versions out of production stay in memory because callers asked for them by number. */
+const MAX_ON_DEMAND = 16;
+/** A version that could not be loaded is not tried again before this. */
+const RETRY_MS = 5000;
+
+interface Fault {
+  readonly reason: string;
+  /** `performance.now()` of the attempt. */
+  readonly at: number;
+}
+
 /** What is being served right now: the only meeting point of registry and prediction. Memory only. */
 @Injectable()
 export class ModelCatalog {
   private readonly logger = new Logger(ModelCatalog.name);
   private readonly production = new Map<string, ServedVersion>();
-  /** Versions that a call asked for by number, loaded at its wish. */
-  private readonly onDemand = new Map<VersionRecord, Promise<ServedVersion>>();
-  private readonly faults = new Map<VersionRecord, string>();
+  /** Every version in memory or on its way there, the longest unused first. */
+  private readonly resident = new Map<VersionRecord, Promise<ServedVersion>>();
+  private readonly faults = new Map<VersionRecord, Fault>();
 
   constructor(
     private readonly state: RegistryState,
@@ -29,7 +40,7 @@ export class ModelCatalog {
   ) {}
 
   /**
-   * The version that answers a call: at once where it is in memory.
+   * The version that answers a call: at once where it is in production and in memory, else it is loaded at the caller's wish.
    * @throws ModelNotFound, VersionNotFound, AliasNotFound, NoProductionVersion, ModelUnavailable
    */
   resolve(name: string, { version, alias }: VersionSelector = {}): ServedVersion | Promise<ServedVersion> {
@@ -40,20 +51,16 @@ export class ModelCatalog {
     const record = version === undefined ? productionOf(model) : this.state.requireVersion(name, version);
     if (served?.record === record) return served;
     const fault = this.faults.get(record);
-    if (fault !== undefined) throw new ModelUnavailable(name, record.version, fault);
+    if (fault !== undefined && performance.now() - fault.at < RETRY_MS) throw new ModelUnavailable(name, record.version, fault.reason);
     return this.demand(record);
   }
 
-  /** Loads a version and warms it up, without serving it yet. @throws as ModelRuntime.load, BlobMissing */
-  async load(record: VersionRecord): Promise<ServedVersion> {
-    const { sha256 } = record.manifest.files[0] as ManifestFile;
-    const file = await this.blobs.local(sha256);
-    try {
-      return new ServedVersion(record, await this.runtime.load({ path: file.path, sha256 }), file);
-    } catch (error) {
-      await file.release();
-      throw error;
-    }
+  /** Loads a version and warms it up, once for all who ask, without serving it yet. @throws as ModelRuntime.load, BlobMissing */
+  load(record: VersionRecord): Promise<ServedVersion> {
+    const loading = this.resident.get(record) ?? this.bringIn(record);
+    this.resident.delete(record);
+    this.resident.set(record, loading); // now the youngest
+    return loading;
   }
 
   /**
@@ -66,7 +73,8 @@ export class ModelCatalog {
     if (candidate !== undefined && candidate.record === wanted) this.production.set(name, candidate);
     else if (current?.record !== wanted) this.production.delete(name);
     const kept = this.production.get(name);
-    await Promise.all([current, candidate].filter((served) => served !== kept).map((served) => served?.retire()));
+    const displaced = [current, candidate].filter((served) => served !== undefined && served !== kept) as readonly ServedVersion[];
+    await Promise.all(displaced.map((served) => this.retire(served)));
   }
 
   /** Loads what is in production and is not in memory. A version that cannot be loaded is named by `broken`; the others do not notice. */
@@ -76,7 +84,6 @@ export class ModelCatalog {
       try {
         await this.settle(name, await this.load(production));
       } catch (error) {
-        this.faults.set(production, reasonOf(error));
         this.logger.error('model not loaded', { model: name, version: production.version, err: error });
       }
     }
@@ -84,7 +91,9 @@ export class ModelCatalog {
 
   /** Production versions that cannot be served, and why. */
   get broken(): readonly { readonly model: string; readonly version: number; readonly reason: string }[] {
-    return [...this.faults].flatMap(([{ model, version, stage }, reason]) => (stage === 'production' ? [{ model, version, reason }] : []));
+    return [...this.faults].flatMap(([{ model, version, stage }, { reason }]) =>
+      stage === 'production' ? [{ model, version, reason }] : [],
+    );
   }
 
   /** Names of the models in service. */
@@ -92,11 +101,50 @@ export class ModelCatalog {
     return [...this.production.keys()];
   }
 
-  private demand(record: VersionRecord): Promise<ServedVersion> {
-    const loading = this.onDemand.get(record) ?? this.load(record);
-    this.onDemand.set(record, loading);
-    loading.catch(() => this.onDemand.delete(record)); // the next call tries again
-    return loading;
+  private async bringIn(record: VersionRecord): Promise<ServedVersion> {
+    try {
+      const { sha256 } = record.manifest.files[0] as ManifestFile;
+      const served = await this.loadFile(record, sha256, await this.blobs.local(sha256));
+      this.faults.delete(record);
+      return served;
+    } catch (error) {
+      this.resident.delete(record);
+      this.faults.set(record, { reason: reasonOf(error), at: performance.now() });
+      throw error;
+    }
+  }
+
+  private async loadFile(record: VersionRecord, sha256: string, file: LocalBlob): Promise<ServedVersion> {
+    try {
+      return new ServedVersion(record, await this.runtime.load({ path: file.path, sha256 }), file);
+    } catch (error) {
+      await file.release();
+      throw error;
+    }
+  }
+
+  private async demand(record: VersionRecord): Promise<ServedVersion> {
+    const { model, version } = record;
+    try {
+      const served = await this.load(record);
+      if (this.state.find(model)?.production === record) await this.settle(model, served);
+      else this.makeRoom();
+      return served;
+    } catch (error) {
+      throw new ModelUnavailable(model, version, reasonOf(error));
+    }
+  }
+
+  /** Callers can ask for any number of versions by number; those that were not asked for longest leave. */
+  private makeRoom(): void {
+    const idle = [...this.resident].filter(([record]) => this.production.get(record.model)?.record !== record);
+    for (const [, loading] of idle.slice(0, Math.max(0, idle.length - MAX_ON_DEMAND)))
+      void loading.then((served) => this.retire(served)).catch(() => {});
+  }
+
+  private async retire(served: ServedVersion): Promise<void> {
+    this.resident.delete(served.record);
+    await served.retire();
   }
 }
 

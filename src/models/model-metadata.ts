@@ -1,11 +1,7 @@
-import { ArrayMaxSize, IsArray, IsIn, IsInt, IsNotEmpty, IsString, Max, MaxLength, Min, ValidateBy, ValidateIf } from 'class-validator';
+import { ArrayMaxSize, IsArray, IsIn, IsInt, IsNotEmpty, IsString, Max, MaxLength, Min, ValidateBy } from 'class-validator';
 import type { Signature, TensorSpec } from '../runtime/tensor';
+import { MayBeAbsent } from '../wire/may-be-absent.decorator';
 import { MetadataMismatch } from './models.errors';
-
-/** Absent, not null: whoever reads a member asks for `undefined` only. */
-function MayBeAbsent(): PropertyDecorator {
-  return ValidateIf((_, value: unknown) => value !== undefined);
-}
 
 /** class-validator's `ArrayUnique` compares each element with each: 10 s for 100 000 of them. */
 function AllDifferent(): PropertyDecorator {

@@ -1,12 +1,12 @@
 import { InvalidName } from './models.errors';
 
 const NAME = /^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/;
-const RESERVED = ['stats'];
-const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const RESERVED = new Set(['stats']);
+const FILE_NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9_-])?$/;
 
 /** @param field where the name came from, for the error  @throws InvalidName outside the one grammar of names */
 export function modelName(text: string | undefined, field: string): string {
-  if (text !== undefined && NAME.test(text) && !text.includes('..') && !RESERVED.includes(text)) return text;
+  if (text !== undefined && NAME.test(text) && !text.includes('..') && !RESERVED.has(text)) return text;
   throw new InvalidName(field, '1 to 64 of a-z, 0-9, ".", "_", "-", first and last a letter or digit, no ".."', text);
 }
 

@@ -68,7 +68,11 @@ export class ModelRegistry {
     return record;
   }
 
-  private async prove({ model, file: { name, blob }, metadata }: Upload): Promise<Omit<VersionPublished, 'version' | 'actor' | 'correlationId'>> {
+  private async prove({
+    model,
+    file: { name, blob },
+    metadata,
+  }: Upload): Promise<Omit<VersionPublished, 'version' | 'actor' | 'correlationId'>> {
     const { engine, signature } = await this.runtime.import({ path: blob.path, sha256: blob.digest });
     refuseMismatch(metadata, signature);
     const manifest: Manifest = { files: [{ path: name, size: blob.bytes, sha256: blob.digest }], metadata };
@@ -88,7 +92,8 @@ export class ModelRegistry {
       const equal = [...(known?.versions.values() ?? [])].find(({ digest }) => digest === fresh.digest);
       created = equal === undefined;
       number = equal?.version ?? version ?? (known?.highest ?? 0) + 1;
-      if (version !== undefined && (number !== version || (created && known?.versions.has(version)))) throw new VersionTaken(model, version);
+      if (version !== undefined && (number !== version || (created && known?.versions.has(version))))
+        throw new VersionTaken(model, version);
       return created ? ({ ...fresh, version: number } as Decision) : undefined;
     });
     return { record: this.state.requireVersion(model, number), created };

@@ -31,7 +31,10 @@ export class ModelsController {
   ) {}
 
   @Post()
-  @ApiOperation({ summary: 'Upload a version', description: 'An equal file with equal metadata again answers 200 with the version that is there.' })
+  @ApiOperation({
+    summary: 'Upload a version',
+    description: 'An equal file with equal metadata again answers 200 with the version that is there.',
+  })
   @ApiConsumes('multipart/form-data')
   @ApiBody({ type: UploadForm })
   @ApiCreatedResponse({ type: VersionView, description: 'The new version; `Location` is its address' })

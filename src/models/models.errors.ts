@@ -5,7 +5,11 @@ export class InvalidName extends AppError {
   readonly code = 'INVALID_NAME';
   readonly kind = 'malformed' as const;
   constructor(field: string, expected: string, actual: string | undefined) {
-    super(`${field} is not a valid name`, { field, expected, actual: actual === undefined ? 'missing' : JSON.stringify(actual.slice(0, 80)) });
+    super(`${field} is not a valid name`, {
+      field,
+      expected,
+      actual: actual === undefined ? 'missing' : JSON.stringify(actual.slice(0, 80)),
+    });
   }
 }
 
@@ -32,7 +36,11 @@ export class VersionNotFound extends AppError {
   readonly code = 'VERSION_NOT_FOUND';
   readonly kind = 'not-found' as const;
   constructor(model: string, version: number, known: readonly number[]) {
-    super(`The model "${model}" has no version ${version}`, { field: 'version', expected: `one of ${listed(known)}`, actual: String(version) });
+    super(`The model "${model}" has no version ${version}`, {
+      field: 'version',
+      expected: `one of ${listed(known)}`,
+      actual: String(version),
+    });
   }
 }
 
@@ -72,7 +80,11 @@ export class VersionTaken extends AppError {
   readonly code = 'VERSION_TAKEN';
   readonly kind = 'conflict' as const;
   constructor(model: string, version: number) {
-    super(`Version ${version} of "${model}" was given to another upload`, { field: 'version', expected: 'a number not given yet', actual: String(version) });
+    super(`Version ${version} of "${model}" was given to another upload`, {
+      field: 'version',
+      expected: 'a number not given yet',
+      actual: String(version),
+    });
   }
 }
 

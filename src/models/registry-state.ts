@@ -4,7 +4,10 @@ import { ModelNotFound, VersionNotFound } from './models.errors';
 import type { RegistryEvent, Stage, VersionPublished } from './registry-event';
 
 /** One immutable upload, and where it stands. */
-export interface VersionRecord extends Pick<VersionPublished, 'model' | 'version' | 'digest' | 'manifest' | 'engine' | 'executable' | 'signature'> {
+export interface VersionRecord extends Pick<
+  VersionPublished,
+  'model' | 'version' | 'digest' | 'manifest' | 'engine' | 'executable' | 'signature'
+> {
   readonly publishedAt: string;
   readonly publishedBy: string;
   stage: Stage;
@@ -97,8 +100,9 @@ export class RegistryState {
   }
 
   private move({ model, version, stage, seq }: StoredEvent & Extract<RegistryEvent, { kind: 'stage.changed' }>): void {
+    const moved = this.models.get(model)?.versions.get(version);
+    if (moved === undefined) throw new LogDamaged(seq, `it moves version ${version} of "${model}", which was never published`);
     const record = this.touch(model, seq);
-    const moved = this.requireVersion(model, version);
     if (stage === 'production' && record.production !== undefined) record.production.stage = 'archived';
     moved.stage = stage;
     if (stage === 'production') record.production = moved;

@@ -53,7 +53,8 @@ export class UploadReader {
 
 function describe(fields: ReadonlyMap<string, string>, file: Upload['file'] | undefined): Upload {
   for (const name of fields.keys()) {
-    if (!FIELDS.includes(name)) throw new MalformedBody(`There is no part "${name}"`, { field: name, expected: `one of file, ${FIELDS.join(', ')}` });
+    if (!FIELDS.includes(name))
+      throw new MalformedBody(`There is no part "${name}"`, { field: name, expected: `one of file, ${FIELDS.join(', ')}` });
   }
   const model = modelName(fields.get('name'), 'name');
   if (file === undefined) throw new UploadIncomplete('file', 'one file', 'missing');
@@ -79,5 +80,9 @@ function metadataOf(text: string | undefined): Pick<Upload, 'metadata' | 'descri
 function stageOf(text: string): Stage {
   const stage = STAGES.find((known) => known === text);
   if (stage !== undefined) return stage;
-  throw new MalformedBody('stage is none that there is', { field: 'stage', expected: `one of ${STAGES.join(', ')}`, actual: text.slice(0, 80) });
+  throw new MalformedBody('stage is none that there is', {
+    field: 'stage',
+    expected: `one of ${STAGES.join(', ')}`,
+    actual: text.slice(0, 80),
+  });
 }

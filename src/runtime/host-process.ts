@@ -45,7 +45,10 @@ export class HostProcess {
         resolve();
       };
       this.child.once('exit', (code, signal) => end(signal ?? `exit code ${code}`));
-      this.child.once('error', (error) => end(error.message));
+      // a process that never began has no exit; one that could not be told something goes on
+      this.child.on('error', (error) => {
+        if (this.child.pid === undefined) end(error.message);
+      });
     });
   }
 

@@ -31,14 +31,29 @@ export class HostRuntime extends ModelRuntime {
   }
 
   async load(file: ModelFile): Promise<LoadedModel> {
-    this.users.set(file.sha256, (this.users.get(file.sha256) ?? 0) + 1);
+    let held: boolean = this.enter(file);
     try {
       await this.supervisor.load(file);
     } catch (error) {
       await this.leave(file);
       throw error;
     }
-    return { run: (run) => this.supervisor.run(file, run), unload: () => this.leave(file) };
+    return {
+      run: (run) => {
+        held ||= this.enter(file); // a run after the unload loads it again
+        return this.supervisor.run(file, run);
+      },
+      unload: async () => {
+        if (!held) return;
+        held = false;
+        await this.leave(file);
+      },
+    };
+  }
+
+  private enter({ sha256 }: ModelFile): true {
+    this.users.set(sha256, (this.users.get(sha256) ?? 0) + 1);
+    return true;
   }
 
   /** Versions that differ in their metadata only share one file, and one session in the host. */

@@ -17,6 +17,8 @@ const ONNX_TYPES: Readonly<Record<string, Datatype>> = {
 };
 const ONNX_NAMES = new Map(Object.entries(ONNX_TYPES).map(([name, datatype]) => [datatype, name]));
 
+const MAX_REASON = 1000;
+
 /** The engine library's own word for why a model or an input was no good. */
 export class OnnxError extends Error {}
 
@@ -92,12 +94,22 @@ function fromOnnx(name: string, tensor: OnnxTensor): Tensor {
   return { name, datatype: ONNX_TYPES[tensor.type] as Datatype, shape: tensor.dims, data: tensor.data };
 }
 
-/** The library throws errors of many kinds, and some of its messages name files of its own build: those are cut out. */
+/** The library throws errors of many kinds; what its messages tell of its own build and of this machine's folders is cut out. */
 async function engine<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    const message = (cause as Error).message.replaceAll(/\S*\/(onnxruntime|src)\/\S+( \S+ \[[^\]]*\])?/g, '');
-    throw new OnnxError(message.replaceAll(/\s+/g, ' ').trim().slice(0, 500), { cause });
+    throw new OnnxError(reasonOf((cause as Error).message), { cause });
   }
+}
+
+function reasonOf(message: string): string {
+  return message
+    .replaceAll(/\S*\/(onnxruntime|src)\/\S+( \S+ \[[^\]]*\])?/g, '')
+    .replaceAll(/(\w+ )?onnxruntime::[^\s(]+\([^)]*\)( const)?/g, '')
+    .replaceAll(/\b\w+\.(cc|h):\d+/g, '')
+    .replaceAll(/(?<![\w.])(\/[\w.-]+)+\/(?=[\w.-]+)/g, '')
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+    .slice(0, MAX_REASON);
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { hasCode } from '../errors/has-code';
 import { NoSpace } from './storage.errors';
 
@@ -9,12 +9,15 @@ import { NoSpace } from './storage.errors';
  * name (link refuses a taken name, where rename would replace it), and the folder flushed. Nothing is acknowledged before that.
  */
 export class DurableFiles {
+  /** Absolute: engine hosts work in other folders. */
+  readonly root: string;
   private readonly stagingFolder: string;
   /** Folders whose own names this process knows to be on disk. Another process may have made one and lost power before it flushed it. */
   private readonly anchored = new Set<string>();
 
-  constructor(readonly root: string) {
-    this.stagingFolder = join(root, '.staging');
+  constructor(root: string) {
+    this.root = resolve(root);
+    this.stagingFolder = join(this.root, '.staging');
   }
 
   /** A fresh path in the staging area: `<process id>-<random>`, so that a sweep can tell whose it is. */
@@ -76,7 +79,7 @@ export class DurableFiles {
     if (this.anchored.has(folder)) return;
     await mkdir(folder, { recursive: true });
     // not `folder !== this.root`: the root may be spelled `./models` or `models/`
-    if (relative(this.root, folder) !== '') await this.anchor(dirname(folder));
+    if (folder !== this.root) await this.anchor(dirname(folder));
     await this.flushFolder(dirname(folder));
     this.anchored.add(folder);
   }

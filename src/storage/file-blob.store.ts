@@ -12,10 +12,12 @@ const BLOB_NAME = /^[0-9a-f]{64}(\.[0-9]+)?$/;
 /** Blobs as files: `blobs/sha256/<2 hex>/<name>`, mode 0444. Damaged ones are kept in `.quarantine/`. */
 export class FileBlobStore extends BlobStore {
   private readonly files: DurableFiles;
+  private readonly root: string;
 
-  constructor(private readonly root: string) {
+  constructor(root: string) {
     super();
     this.files = new DurableFiles(root);
+    this.root = this.files.root;
   }
 
   stage(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {
@@ -52,7 +54,9 @@ export class FileBlobStore extends BlobStore {
 
   async quarantine(name: BlobName): Promise<void> {
     const path = this.pathOf(name);
-    await rename(path, await this.quarantinePath(name)).catch((error: unknown) => this.missing(name, error));
+    const aside = await this.quarantinePath(name);
+    await rename(path, aside).catch((error: unknown) => this.missing(name, error));
+    await this.files.flushFolder(dirname(aside));
     await this.files.flushFolder(dirname(path));
   }
 
@@ -87,6 +91,7 @@ export class FileBlobStore extends BlobStore {
   }
 
   private async keep(staged: StagedBlob, name: BlobName): Promise<BlobInfo> {
+    if (!name.startsWith(staged.digest)) throw new Error(`the bytes ${staged.digest} cannot be called ${name}`);
     const path = this.pathOf(name);
     const claimed = await this.files.claim(staged.path, path);
     if (!claimed && !(await this.holds(path, staged))) {

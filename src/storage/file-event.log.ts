@@ -17,7 +17,7 @@ export class FileEventLog extends EventLog {
   constructor(root: string) {
     super();
     this.files = new DurableFiles(root);
-    this.folder = join(root, 'log');
+    this.folder = join(this.files.root, 'log');
   }
 
   get uncertain(): boolean {
@@ -33,11 +33,11 @@ export class FileEventLog extends EventLog {
     try {
       const claimed = await orNoSpace(() => this.files.claim(staged, this.pathOf(entry.position.seq)));
       if (!claimed) throw new EventConflict(entry.position.seq);
+      await this.confirm(entry.position.seq);
+      return entry;
     } finally {
-      await rm(staged, { force: true });
+      await rm(staged, { force: true }).catch(() => {}); // a sweep takes what stays; the event stands
     }
-    await this.confirm(entry.position.seq);
-    return entry;
   }
 
   async *read(after: LogPosition): AsyncIterable<LogEntry> {

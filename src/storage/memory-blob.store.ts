@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,9 +7,10 @@ import { Readable } from 'node:stream';
 import { type BlobInfo, type BlobName, BlobStore, type LocalBlob, type StagedBlob } from './blob-store.port';
 import { BlobMissing, SourceTooLarge } from './storage.errors';
 
-/** For tests: everything is gone at exit. An engine that asks for a local file gets a temporary one. */
+/** For tests: nothing lasts. What an engine or an import needs as a file is a temporary one. */
 export class MemoryBlobStore extends BlobStore {
   private readonly blobs = new Map<BlobName, Buffer>();
+  private readonly folder = mkdtempSync(join(tmpdir(), 'analytics-api-memory-'));
 
   async stage(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {
     const chunks: Uint8Array[] = [];
@@ -19,7 +21,7 @@ export class MemoryBlobStore extends BlobStore {
       chunks.push(chunk);
     }
     const content = Buffer.concat(chunks);
-    const file = await temporaryFile(content);
+    const file = await this.temporaryFile(content);
     return { digest: createHash('sha256').update(content).digest('hex'), bytes, path: file.path, discard: () => file.release() };
   }
 
@@ -33,7 +35,7 @@ export class MemoryBlobStore extends BlobStore {
   }
 
   async local(name: BlobName): Promise<LocalBlob> {
-    return temporaryFile(this.find(name));
+    return this.temporaryFile(this.find(name));
   }
 
   async *list(): AsyncIterable<BlobInfo> {
@@ -49,15 +51,20 @@ export class MemoryBlobStore extends BlobStore {
     this.blobs.delete(name);
   }
 
+  /** Takes away the temporary files that nobody has released. */
+  dispose(): Promise<void> {
+    return rm(this.folder, { recursive: true, force: true });
+  }
+
+  private async temporaryFile(bytes: Buffer): Promise<LocalBlob> {
+    const path = join(this.folder, randomUUID());
+    await writeFile(path, bytes);
+    return { path, release: () => rm(path, { force: true }) };
+  }
+
   private find(name: BlobName): Buffer {
     const bytes = this.blobs.get(name);
     if (bytes === undefined) throw new BlobMissing(name);
     return bytes;
   }
-}
-
-async function temporaryFile(bytes: Buffer): Promise<LocalBlob> {
-  const path = join(tmpdir(), `analytics-api-${randomUUID()}`);
-  await writeFile(path, bytes);
-  return { path, release: () => rm(path, { force: true }) };
 }

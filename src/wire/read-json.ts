@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
+import { hasCode } from '../errors/has-code';
 import { BodyAborted, BodyTooLarge, MalformedJson, UnsupportedMediaType } from './wire.errors';
 
-const JSON_TYPE = /^application\/json(; *charset="?utf-8"?)?$/i;
+const JSON_TYPE = /^application\/json(; *charset=(utf-8|"utf-8"))?$/i;
 
 /**
  * Reads a JSON body.
@@ -9,9 +10,14 @@ const JSON_TYPE = /^application\/json(; *charset="?utf-8"?)?$/i;
  */
 export async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
   refuseEncoding(request);
-  const type = request.headers['content-type'] ?? 'none';
+  const type = contentTypeOf(request);
   if (!JSON_TYPE.test(type)) throw new UnsupportedMediaType('Content-Type', 'application/json', type);
   return parseJson(await readBody(request, maxBytes));
+}
+
+/** The one content type of a request; several, of which Node would tell the first only, are joined and so are none. */
+export function contentTypeOf(request: IncomingMessage): string {
+  return request.headersDistinct['content-type']?.join(', ') ?? 'none';
 }
 
 /** Bodies are taken as they are. @throws UnsupportedMediaType for any Content-Encoding */
@@ -44,6 +50,6 @@ export function parseJson(body: Uint8Array): unknown {
   try {
     return JSON.parse(UTF8.decode(body));
   } catch (cause) {
-    throw new MalformedJson(cause instanceof TypeError ? 'it is not UTF-8' : (cause as Error).message, { cause });
+    throw new MalformedJson(hasCode(cause, 'ERR_ENCODING_INVALID_ENCODED_DATA') ? 'it is not UTF-8' : (cause as Error).message, { cause });
   }
 }

@@ -173,7 +173,7 @@ describe(readMultipart, () => {
   });
 
   // they become U+FFFD: the text that is stored is not the text that was sent
-  it.failing('refuses a field that is not UTF-8', async () => {
+  it('refuses a field that is not UTF-8', async () => {
     await expect(read([field('description', Buffer.from([0xff, 0xfe])), END])).rejects.toMatchObject({ code: 'MALFORMED_MULTIPART' });
   });
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
-import { refuseEncoding } from './read-json';
+import { contentTypeOf, refuseEncoding } from './read-json';
 import { BodyAborted, MalformedMultipart, UnsupportedMediaType } from './wire.errors';
 
 /** One file of a form, while it arrives. */
@@ -39,7 +39,7 @@ export async function readMultipart(
 
 function openParser(request: IncomingMessage, limits: FormLimits): BusboyInstance {
   refuseEncoding(request);
-  const type = request.headers['content-type'] ?? 'none';
+  const type = contentTypeOf(request);
   if (!/^multipart\/form-data *;/i.test(type)) throw new UnsupportedMediaType('Content-Type', 'multipart/form-data', type);
   const options = {
     headers: request.headers as BusboyHeaders,
@@ -74,6 +74,7 @@ function readParts(
 
     parser.on('field', (name, value, _nameTruncated, truncated) => {
       if (truncated) fail(new MalformedMultipart(`the field ${name} is too long`));
+      else if (value.includes('\uFFFD')) fail(new MalformedMultipart(`the field ${name} is not UTF-8`));
       else if (fields.has(name)) fail(new MalformedMultipart(`the field ${name} comes twice`));
       else fields.set(name, value);
     });

@@ -37,6 +37,7 @@ export class TestApp {
   private constructor(
     readonly app: NestExpressApplication,
     readonly origin: string,
+    private readonly blobs: MemoryBlobStore,
   ) {}
 
   static async start({ env = {}, controllers = [], modelsDir }: TestAppOptions = {}): Promise<TestApp> {
@@ -45,8 +46,9 @@ export class TestApp {
       .overrideProvider(LogDestination)
       .useValue({ write: (line: string) => void logLines.push(JSON.parse(line) as LogLine) });
     for (const group of CONFIG_GROUPS) builder = builder.overrideProvider(group).useValue(config.get(group));
+    const blobs = new MemoryBlobStore();
     if (modelsDir === undefined) {
-      builder = builder.overrideProvider(ModelBlobs).useValue(new MemoryBlobStore());
+      builder = builder.overrideProvider(ModelBlobs).useValue(blobs);
       builder = builder.overrideProvider(RegistryLog).useValue(new MemoryEventLog());
     }
     const app = (await builder.compile()).createNestApplication<NestExpressApplication>(APPLICATION_OPTIONS);
@@ -54,7 +56,7 @@ export class TestApp {
     applyHttpPipeline(app);
     await app.listen(0, '127.0.0.1');
     await app.get(BringUp).finished;
-    return new TestApp(app, await app.getUrl());
+    return new TestApp(app, await app.getUrl(), blobs);
   }
 
   request(): ReturnType<typeof request> {
@@ -77,8 +79,9 @@ export class TestApp {
     return this.request().post(`/api/v1/predict/${name}${query}`).send(body);
   }
 
-  close(): Promise<void> {
-    return this.app.close();
+  async close(): Promise<void> {
+    await this.app.close();
+    await this.blobs.dispose();
   }
 }
 

@@ -3,17 +3,18 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { endlessLoop, linear, padded } from '../onnx/models';
 import { environmentOf, hostsOf, isGone, ticksOf, until } from './processes';
-import { ServerProcess } from './server-process';
+import { type ServerProcess, Servers } from './server-process';
 
+const servers = new Servers();
 let server: ServerProcess;
 
 describe('a server with a model that hangs', () => {
   beforeAll(async () => {
-    server = await ServerProcess.start({ EXAMPLES: 'off', ENGINE_DEADLINE_MS: '500', SECRET_CANARY: 'x' });
+    server = await servers.start({ EXAMPLES: 'off', ENGINE_DEADLINE_MS: '500', SECRET_CANARY: 'x' });
     await server.serve('endless', endlessLoop());
     await server.serve('double', linear([[2]]));
   });
-  afterAll(() => server.remove());
+  afterAll(() => servers.remove());
 
   it('stops the model at its deadline and answers for another right after, from a new engine host', async () => {
     const [host] = hostsOf(server.pid);

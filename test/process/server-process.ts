@@ -52,21 +52,9 @@ export class ServerProcess {
     this.closed = once(this.child, 'close'); // the exit, and the end of both streams
   }
 
-  /** Starts a server that is not expected to become ready, or that the caller wants to watch becoming so. */
+  /** Starts a server; whoever does, removes it. */
   static launch(settings: Settings = {}): ServerProcess {
     return new ServerProcess(settings);
-  }
-
-  /** Starts a server and waits until `/health/startup` says yes. */
-  static async start(settings: Settings = {}): Promise<ServerProcess> {
-    const server = new ServerProcess(settings);
-    try {
-      await server.ready();
-      return server;
-    } catch (error) {
-      await server.remove();
-      throw error;
-    }
   }
 
   get pid(): number {
@@ -89,12 +77,14 @@ export class ServerProcess {
     return this.stdout.split('\n').slice(0, -1).map(parseLine);
   }
 
+  /** Waits until `/health/startup` says yes. @throws where it does not, or where the process ends */
   async ready(): Promise<void> {
     await this.listening();
     await until('/health/startup says yes', async () => (await this.get('/health/startup')).status === 200, START_MS);
     this.readyMs = performance.now() - this.startedAt;
   }
 
+  /** Waits for the open port. @throws where the process ends before */
   async listening(): Promise<void> {
     await until('it listens, or ends', () => !this.running || this.stderr.includes(' listens on '), START_MS);
     void this.origin;
@@ -152,6 +142,28 @@ export class ServerProcess {
   private async fetch(path: string, init: RequestInit = {}): Promise<Answer> {
     const response = await fetch(this.origin + path, { ...init, signal: AbortSignal.timeout(END_MS) });
     return { status: response.status, headers: response.headers, body: await response.json() };
+  }
+}
+
+/** The servers of a test, so that none outlives it. */
+export class Servers {
+  private readonly started: ServerProcess[] = [];
+
+  launch(settings: Settings = {}): ServerProcess {
+    const server = ServerProcess.launch(settings);
+    this.started.push(server);
+    return server;
+  }
+
+  /** Starts a server and waits until it is ready. */
+  async start(settings: Settings = {}): Promise<ServerProcess> {
+    const server = this.launch(settings);
+    await server.ready();
+    return server;
+  }
+
+  async remove(): Promise<void> {
+    await Promise.all(this.started.splice(0).map((server) => server.remove()));
   }
 }
 

@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsIn, IsString, MaxLength } from 'class-validator';
+import { MayBeAbsent } from '../../wire/may-be-absent.decorator';
 import { type Stage, STAGES } from '../registry-event';
 
 /** Where a version shall stand, and why. */
@@ -9,7 +10,7 @@ export class PromoteRequest {
   readonly stage!: Stage;
 
   @ApiPropertyOptional({ example: 'better on the hold-out set' })
-  @IsOptional()
+  @MayBeAbsent()
   @IsString()
   @MaxLength(1024)
   readonly reason?: string;

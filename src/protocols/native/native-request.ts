@@ -50,7 +50,7 @@ function fromRows(
   names: readonly string[] | undefined,
   where: (row: number) => string,
 ): Tensor {
-  const values = rows.map((row, at) => (isObject(row) ? pick(row, names, spec, where(at)) : row));
+  const values = rows.map((row, at) => (isObject(row) ? pick(row, names, spec, where(at)) : scalarAsColumn(row, spec)));
   const path = (row: number, at: readonly number[]): string => {
     const [column] = at;
     const named = isObject(rows[row]) && names !== undefined && column !== undefined;

@@ -1,16 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdtempSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type BlobInfo, type BlobName, BlobStore, type LocalBlob, type StagedBlob } from './blob-store.port';
 import { BlobMissing, SourceTooLarge } from './storage.errors';
 
+const FOLDER = join(tmpdir(), 'analytics-api-memory');
+
 /** For tests: nothing lasts. What an engine or an import needs as a file is a temporary one. */
 export class MemoryBlobStore extends BlobStore {
   private readonly blobs = new Map<BlobName, Buffer>();
-  private readonly folder = mkdtempSync(join(tmpdir(), 'analytics-api-memory-'));
+  private readonly files = new Set<string>();
 
   async stage(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {
     const chunks: Uint8Array[] = [];
@@ -52,12 +53,14 @@ export class MemoryBlobStore extends BlobStore {
   }
 
   /** Takes away the temporary files that nobody has released. */
-  dispose(): Promise<void> {
-    return rm(this.folder, { recursive: true, force: true });
+  async dispose(): Promise<void> {
+    await Promise.all([...this.files].map((path) => rm(path, { force: true })));
   }
 
   private async temporaryFile(bytes: Buffer): Promise<LocalBlob> {
-    const path = join(this.folder, randomUUID());
+    await mkdir(FOLDER, { recursive: true });
+    const path = join(FOLDER, randomUUID());
+    this.files.add(path);
     await writeFile(path, bytes);
     return { path, release: () => rm(path, { force: true }) };
   }

@@ -43,6 +43,7 @@ function setUp(metadata: ModelMetadata = {}, limits: Partial<InferenceConfig & R
     engine: 'onnx',
     manifest: { files: [], metadata },
     signature: SIGNATURE,
+    blob: '',
     publishedAt: new Date(0).toISOString(),
     publishedBy: 'anonymous',
     stage: 'production',

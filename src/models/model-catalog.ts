@@ -104,7 +104,7 @@ export class ModelCatalog {
   private async bringIn(record: VersionRecord): Promise<ServedVersion> {
     try {
       const { sha256 } = record.manifest.files[0] as ManifestFile;
-      const served = await this.loadFile(record, sha256, await this.blobs.local(sha256));
+      const served = await this.loadFile(record, sha256, await this.blobs.local(record.blob));
       this.faults.delete(record);
       return served;
     } catch (error) {

@@ -17,6 +17,9 @@ export interface Published {
   readonly created: boolean;
 }
 
+/** What an upload proved to be, before it has a number. */
+type Fresh = Omit<VersionPublished, 'version' | 'actor' | 'correlationId'>;
+
 /** Changes the registry: what is published, and where it stands. */
 @Injectable()
 export class ModelRegistry {
@@ -35,9 +38,7 @@ export class ModelRegistry {
    */
   async publish(upload: Upload, actor: string): Promise<Published> {
     try {
-      const fresh = await this.prove(upload);
-      await this.blobs.put(upload.file.blob);
-      const published = await this.record(upload, fresh, actor);
+      const published = await this.record(upload, await this.prove(upload), actor);
       await this.describe(upload, actor);
       if (upload.stage !== undefined && upload.stage !== published.record.stage) {
         await this.move(upload.model, published.record.version, upload.stage, actor);
@@ -80,14 +81,23 @@ export class ModelRegistry {
     return { kind: 'version.published', model, digest: digestOf(manifest), manifest, engine, executable, signature };
   }
 
-  private async record(
-    { model, version }: Upload,
-    fresh: Omit<VersionPublished, 'version' | 'actor' | 'correlationId'>,
-    actor: string,
-  ): Promise<Published> {
+  /** Bytes first, then the event. Where the bytes were condemned in between, they are written again under their new name. */
+  private async record(upload: Upload, fresh: Fresh, actor: string): Promise<Published> {
+    const { digest } = upload.file.blob;
+    for (;;) {
+      const blob = this.state.blobName(digest);
+      await this.blobs.put(upload.file.blob, blob);
+      const published = await this.append(upload, fresh, actor, () => this.state.blobName(digest) === blob);
+      if (published !== undefined) return published;
+    }
+  }
+
+  /** @param stands whether the bytes still have the name under which they were written @returns undefined where they do not */
+  private async append({ model, version }: Upload, fresh: Fresh, actor: string, stands: () => boolean): Promise<Published | undefined> {
     let created = false;
-    let number = 0;
+    let number: number | undefined;
     await this.journal.commit(actor, () => {
+      if (!stands()) return void (number = undefined);
       const known = this.state.find(model);
       const equal = [...(known?.versions.values() ?? [])].find(({ digest }) => digest === fresh.digest);
       created = equal === undefined;
@@ -96,7 +106,7 @@ export class ModelRegistry {
         throw new VersionTaken(model, version);
       return created ? ({ ...fresh, version: number } as Decision) : undefined;
     });
-    return { record: this.state.requireVersion(model, number), created };
+    return number === undefined ? undefined : { record: this.state.requireVersion(model, number), created };
   }
 
   private describe({ model, ...upload }: Upload, actor: string): Promise<void> {

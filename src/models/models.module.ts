@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { RuntimeModule } from '../runtime/runtime.module';
 import { StorageModule } from '../storage/storage.module';
+import { BlobCollector } from './blob-collector';
 import { BringUp } from './bring-up';
 import { FirstStart } from './first-start';
 import { ModelCatalog } from './model-catalog';
@@ -13,7 +14,7 @@ import { UploadReader } from './upload-reader';
 @Module({
   imports: [RuntimeModule, StorageModule],
   controllers: [ModelsController],
-  providers: [RegistryState, RegistryJournal, ModelCatalog, ModelRegistry, UploadReader, FirstStart, BringUp],
+  providers: [BlobCollector, RegistryState, RegistryJournal, ModelCatalog, ModelRegistry, UploadReader, FirstStart, BringUp],
   exports: [ModelCatalog, BringUp],
 })
 export class ModelsModule {}

@@ -44,5 +44,11 @@ export interface StageChanged extends EventFields {
   readonly reason?: string;
 }
 
+/** From here on these blobs are called `<digest>.<seq of this event>`: what lies under their old names may be removed at any time. */
+export interface BlobsCondemned extends EventFields {
+  readonly kind: 'blobs.condemned';
+  readonly digests: readonly string[];
+}
+
 /** Every kind of event that this version of the service understands. */
-export type RegistryEvent = RegistryCreated | VersionPublished | ModelDescribed | StageChanged;
+export type RegistryEvent = RegistryCreated | VersionPublished | ModelDescribed | StageChanged | BlobsCondemned;

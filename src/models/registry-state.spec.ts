@@ -66,6 +66,7 @@ describe(RegistryState, () => {
     expect(state.requireVersion('iris', 1)).toEqual({
       model: 'iris',
       version: 1,
+      blob: 'a'.repeat(64),
       digest: 'digest of iris 1',
       executable: 'executable of iris 1',
       engine: 'onnx',

@@ -1,4 +1,5 @@
 import { LOG_START, type LogEntry, type LogPosition, type StoredEvent } from '../storage/event-log.port';
+import type { BlobName } from '../storage/blob-store.port';
 import { LogDamaged } from '../storage/storage.errors';
 import { ModelNotFound, VersionNotFound } from './models.errors';
 import type { RegistryEvent, Stage, VersionPublished } from './registry-event';
@@ -8,6 +9,8 @@ export interface VersionRecord extends Pick<
   VersionPublished,
   'model' | 'version' | 'digest' | 'manifest' | 'engine' | 'executable' | 'signature'
 > {
+  /** The name of its file's blob. */
+  readonly blob: BlobName;
   readonly publishedAt: string;
   readonly publishedBy: string;
   stage: Stage;
@@ -29,6 +32,8 @@ export interface ModelRecord {
 /** The registry as its events make it. Reading is free; only the journal applies events. */
 export class RegistryState {
   private readonly models = new Map<string, ModelRecord>();
+  /** The event that condemned a digest last. */
+  private readonly condemned = new Map<string, number>();
   private at: LogPosition = LOG_START;
   private line = '';
 
@@ -66,6 +71,17 @@ export class RegistryState {
     return record;
   }
 
+  /** What a blob with these bytes is called from now on. */
+  blobName(digest: string): BlobName {
+    const seq = this.condemned.get(digest);
+    return seq === undefined ? digest : `${digest}.${seq}`;
+  }
+
+  /** The names of all blobs that a version needs. */
+  referenced(): ReadonlySet<BlobName> {
+    return new Set([...this.models.values()].flatMap(({ versions }) => [...versions.values()].map(({ blob }) => blob)));
+  }
+
   /** Folds in the next event. @throws LogDamaged for a kind that this version of the service does not know */
   apply({ event, position }: LogEntry): void {
     this.fold(event as StoredEvent & RegistryEvent);
@@ -84,6 +100,9 @@ export class RegistryState {
         return;
       case 'stage.changed':
         return this.move(event);
+      case 'blobs.condemned':
+        for (const digest of event.digests) this.condemned.set(digest, event.seq);
+        return;
       default: {
         const { kind, seq } = event as StoredEvent;
         throw new LogDamaged(seq, `its kind "${kind}" is unknown here; a newer version of the service wrote it`);
@@ -94,7 +113,8 @@ export class RegistryState {
   private publish(event: StoredEvent & VersionPublished): void {
     const { model, version, digest, manifest, engine, executable, signature, at, actor } = event;
     const record = this.touch(model, event.seq);
-    const published = { publishedAt: at, publishedBy: actor, stage: 'staging' as const };
+    const blob = this.blobName(manifest.files[0]?.sha256 ?? '');
+    const published = { blob, publishedAt: at, publishedBy: actor, stage: 'staging' as const };
     record.versions.set(version, { model, version, digest, manifest, engine, executable, signature, ...published });
     record.highest = Math.max(record.highest, version);
   }

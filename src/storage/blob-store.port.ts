@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 
 /** What a blob is called: the SHA-256 of its bytes (64 hex digits), or `<64 hex>.<n>` where event n had condemned that name before. */
@@ -7,6 +8,12 @@ export type BlobName = string;
 export interface BlobInfo {
   readonly name: BlobName;
   readonly bytes: number;
+}
+
+/** A blob as a list tells it. */
+export interface ListedBlob extends BlobInfo {
+  /** When the bytes were written: milliseconds since 1970, by the store's own clock. */
+  readonly writtenAt: number;
 }
 
 /** Bytes that have arrived and are hashed, but are not in the store yet. Whoever staged them discards them, stored or not. */
@@ -51,7 +58,14 @@ export abstract class BlobStore {
   abstract local(name: BlobName): Promise<LocalBlob>;
 
   /** Every blob, in the order of names. What is no blob is passed over. */
-  abstract list(): AsyncIterable<BlobInfo>;
+  abstract list(): AsyncIterable<ListedBlob>;
+
+  /** Reads a blob whole. @returns whether its bytes are what its name promises @throws BlobMissing */
+  async verify(name: BlobName): Promise<boolean> {
+    const hash = createHash('sha256');
+    for await (const chunk of await this.open(name)) hash.update(chunk as Uint8Array);
+    return name.startsWith(hash.digest('hex'));
+  }
 
   /** Takes a damaged blob out of service, and keeps its bytes for people. @throws BlobMissing */
   abstract quarantine(name: BlobName): Promise<void>;

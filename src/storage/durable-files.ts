@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { hasCode } from '../errors/has-code';
+import { OWNER_PREFIX } from './staging-owner';
 import { NoSpace } from './storage.errors';
 
 /**
@@ -20,10 +21,10 @@ export class DurableFiles {
     this.stagingFolder = join(this.root, '.staging');
   }
 
-  /** A fresh path in the staging area: `<process id>-<random>`, so that a sweep can tell whose it is. */
+  /** A fresh path in the staging area. Its name tells whose it is, so that a sweep can take what a process left that is gone. */
   async freshPath(): Promise<string> {
     await mkdir(this.stagingFolder, { recursive: true });
-    return join(this.stagingFolder, `${process.pid}-${randomUUID()}`);
+    return join(this.stagingFolder, OWNER_PREFIX + randomUUID());
   }
 
   /** Writes `bytes` to a fresh staged file and flushes it. @returns its path */

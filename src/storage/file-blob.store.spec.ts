@@ -66,14 +66,14 @@ describe(`${FileBlobStore.name} on disk`, () => {
   it('makes its folder with the first blob', async () => {
     root = join(root, 'not', 'there', 'yet');
     store = new FileBlobStore(root);
-    expect(await list()).toEqual([]);
+    expect(await list()).toMatchObject([]);
     await put('bytes');
     expect(await files()).toEqual([PATH]);
   });
 
-  it('stages in a folder of the same tree, under the number of the process', async () => {
+  it('stages in a folder of the same tree, under a name that tells the process', async () => {
     const { path } = await stage('bytes');
-    expect(relative(root, path)).toMatch(new RegExp(`^\\.staging/${process.pid}-`));
+    expect(relative(root, path)).toMatch(new RegExp(`^\\.staging/[0-9a-f]{8}-${process.pid}-`));
   });
 
   it('leaves nothing in the staging area when the source fails', async () => {
@@ -99,7 +99,7 @@ describe(`${FileBlobStore.name} on disk`, () => {
     store = new FileBlobStore(name(root));
     await put('bytes');
     expect(await files()).toEqual([PATH]);
-    expect(await list()).toEqual([{ name: DIGEST, bytes: 5 }]);
+    expect(await list()).toMatchObject([{ name: DIGEST, bytes: 5 }]);
   });
 
   it('serves what an earlier process stored', async () => {
@@ -125,7 +125,7 @@ describe(`${FileBlobStore.name} on disk`, () => {
       expect(kept).toMatch(new RegExp(`^${DIGEST}-[0-9]+$`));
       expect(more).toEqual([]);
       expect(await readFile(join(root, '.quarantine', kept!), 'utf8')).toBe(damaged);
-      expect(await list()).toEqual([{ name: DIGEST, bytes: 5 }]);
+      expect(await list()).toMatchObject([{ name: DIGEST, bytes: 5 }]);
       expect(await readdir(join(root, '.staging'))).toEqual([]);
     });
 
@@ -140,7 +140,7 @@ describe(`${FileBlobStore.name} on disk`, () => {
       await damage(join(root, PATH), (path) => writeFile(path, 'bytez'));
       await Promise.all(Array.from({ length: 8 }, () => put('bytes')));
       expect(await text(await store.open(DIGEST))).toBe('bytes');
-      expect(await list()).toEqual([{ name: DIGEST, bytes: 5 }]);
+      expect(await list()).toMatchObject([{ name: DIGEST, bytes: 5 }]);
     });
 
     it('lets a reader who has a damaged blob open read on', async () => {
@@ -184,7 +184,7 @@ describe(`${FileBlobStore.name} on disk`, () => {
     await symlink(folder, join(others, '29'));
     await mkdir(join(root, '.staging'), { recursive: true });
     await writeFile(join(root, '.staging', '1-upload'), 'x');
-    expect(await list()).toEqual([blob]);
+    expect(await list()).toMatchObject([blob]);
   });
 
   it.each([

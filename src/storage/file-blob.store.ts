@@ -3,7 +3,7 @@ import { access, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promise
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { hasCode } from '../errors/has-code';
-import { type BlobInfo, type BlobName, BlobStore, type LocalBlob, type StagedBlob } from './blob-store.port';
+import { type BlobInfo, type BlobName, BlobStore, type ListedBlob, type LocalBlob, type StagedBlob } from './blob-store.port';
 import { DurableFiles, orNoSpace } from './durable-files';
 import { BlobMissing, SourceTooLarge } from './storage.errors';
 
@@ -39,7 +39,7 @@ export class FileBlobStore extends BlobStore {
     return { path, release: async () => {} };
   }
 
-  async *list(): AsyncIterable<BlobInfo> {
+  async *list(): AsyncIterable<ListedBlob> {
     const folder = join(this.root, 'blobs', 'sha256');
     for (const prefix of await namesIn(folder)) {
       for (const name of await namesIn(join(folder, prefix))) {
@@ -47,7 +47,7 @@ export class FileBlobStore extends BlobStore {
         const found = await lstat(this.pathOf(name)).catch((error: unknown) =>
           hasCode(error, 'ENOENT') ? undefined : Promise.reject(error),
         );
-        if (found?.isFile()) yield { name, bytes: found.size };
+        if (found?.isFile()) yield { name, bytes: found.size, writtenAt: found.mtimeMs };
       }
     }
   }

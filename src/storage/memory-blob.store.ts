@@ -3,14 +3,14 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { type BlobInfo, type BlobName, BlobStore, type LocalBlob, type StagedBlob } from './blob-store.port';
+import { type BlobInfo, type BlobName, BlobStore, type ListedBlob, type LocalBlob, type StagedBlob } from './blob-store.port';
 import { BlobMissing, SourceTooLarge } from './storage.errors';
 
 const FOLDER = join(tmpdir(), 'analytics-api-memory');
 
 /** For tests: nothing lasts. What an engine or an import needs as a file is a temporary one. */
 export class MemoryBlobStore extends BlobStore {
-  private readonly blobs = new Map<BlobName, Buffer>();
+  private readonly blobs = new Map<BlobName, { readonly content: Buffer; readonly writtenAt: number }>();
   private readonly files = new Set<string>();
 
   async stage(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {
@@ -27,7 +27,7 @@ export class MemoryBlobStore extends BlobStore {
   }
 
   async put(staged: StagedBlob, name: BlobName = staged.digest): Promise<BlobInfo> {
-    this.blobs.set(name, await readFile(staged.path));
+    this.blobs.set(name, { content: await readFile(staged.path), writtenAt: Date.now() });
     return { name, bytes: staged.bytes };
   }
 
@@ -39,8 +39,9 @@ export class MemoryBlobStore extends BlobStore {
     return this.temporaryFile(this.find(name));
   }
 
-  async *list(): AsyncIterable<BlobInfo> {
-    for (const [name, bytes] of [...this.blobs].sort(([a], [b]) => (a < b ? -1 : 1))) yield { name, bytes: bytes.length };
+  async *list(): AsyncIterable<ListedBlob> {
+    const inOrder = [...this.blobs].sort(([a], [b]) => (a < b ? -1 : 1));
+    for (const [name, { content, writtenAt }] of inOrder) yield { name, bytes: content.length, writtenAt };
   }
 
   async quarantine(name: BlobName): Promise<void> {
@@ -66,8 +67,8 @@ export class MemoryBlobStore extends BlobStore {
   }
 
   private find(name: BlobName): Buffer {
-    const bytes = this.blobs.get(name);
-    if (bytes === undefined) throw new BlobMissing(name);
-    return bytes;
+    const blob = this.blobs.get(name);
+    if (blob === undefined) throw new BlobMissing(name);
+    return blob.content;
   }
 }

@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { NativeLogger } from 'nestjs-pino';
 import { AppModule } from './app.module';
+import { runCommand } from './cli/command-line';
 import { HttpConfig } from './config/app-config';
 import { BadConfiguration } from './config/config.errors';
 import { AppError } from './errors/app-error';
@@ -56,4 +57,6 @@ function reasonOf(error: unknown): string | undefined {
   return error instanceof AppError || 'syscall' in error ? error.message : error.stack;
 }
 
-start().catch(fail);
+const command = process.argv.slice(2);
+if (command.length === 0) start().catch(fail);
+else void runCommand(command, { out: (line) => process.stdout.write(`${line}\n`), err: say }).then((code) => (process.exitCode = code));

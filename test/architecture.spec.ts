@@ -11,15 +11,34 @@ const FLOORS = [
 /** The face of each room: what other rooms may import. A module file may be imported by another module file only. */
 const FACES: Readonly<Record<string, readonly string[]>> = {
   errors: ['app-error', 'has-code', 'refuses.decorator'],
-  config: ['app-config', 'config.errors', 'node-version'],
+  config: ['app-config', 'config.errors', 'load-config', 'node-version'],
   logging: ['access-log', 'correlation-context', 'correlation.interceptor', 'request-record'],
   metrics: ['http-metrics'],
   wire: ['checked', 'json-body.interceptor', 'may-be-absent.decorator', 'read-json', 'read-multipart', 'wire.errors'],
-  storage: ['blob-store.port', 'event-log.port', 'storage.errors'],
+  storage: [
+    'blob-store.port',
+    'event-log.port',
+    'folder-inventory',
+    'open-storage',
+    'storage-keeper.service',
+    'storage.errors',
+    'storage.metrics',
+  ],
   runtime: ['model-runtime.port', 'runtime.errors', 'tensor'],
-  models: ['bring-up', 'model-catalog', 'model-metadata', 'model-name', 'models.errors', 'registry-state', 'served-version'],
+  models: [
+    'bring-up',
+    'fsck',
+    'model-catalog',
+    'model-metadata',
+    'model-name',
+    'models.errors',
+    'registry-journal',
+    'registry-state',
+    'served-version',
+  ],
   inference: ['inference-call', 'inference.errors', 'inference.service'],
   http: ['http-pipeline'],
+  cli: ['command-line'],
 };
 
 const SRC = join(__dirname, '..', 'src');

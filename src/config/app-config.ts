@@ -50,6 +50,25 @@ export class StorageConfig {
   @Setting('MODELS_DIR', 'Folder of the registry: blobs, log, uploads in progress.')
   @IsNotEmpty()
   readonly modelsDir: string = 'models';
+
+  @Setting(
+    'MIN_FREE_BYTES',
+    'What uploads leave free on the volume of `MODELS_DIR`, else 507; `auto`: the smaller of 1 GiB and 10 % of it.',
+  )
+  @Matches(/^(auto|[0-9]{1,15})$/)
+  readonly minFreeBytes: string = 'auto';
+
+  @Setting('UPLOAD_TTL_HOURS', 'Age after which an unfinished upload, or a blob that no version needs, is taken away.')
+  @IsInt()
+  @Min(1)
+  @Max(8760)
+  readonly uploadTtlHours: number = 24;
+
+  @Setting('SCRUB_DAYS', 'In how many days every stored byte is read and checked once, in the background; 0: never.')
+  @IsInt()
+  @Min(0)
+  @Max(365)
+  readonly scrubDays: number = 7;
 }
 
 /** What comes in, and what must be there. */

@@ -1,17 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { RegistryLog } from '../storage/event-log.port';
+import { RegistryJournal } from '../models/registry-journal';
+import { StorageKeeper } from '../storage/storage-keeper.service';
 
-/** Whether the registry takes changes. Predictions do not depend on it. */
+/** Whether the registry takes changes, and what the file system under it can do. Predictions do not depend on it. */
 @Injectable()
 export class StorageIndicator {
   constructor(
     private readonly health: HealthIndicatorService,
-    private readonly log: RegistryLog,
+    private readonly journal: RegistryJournal,
+    private readonly keeper: StorageKeeper,
   ) {}
 
   check(): HealthIndicatorResult<'storage'> {
     const session = this.health.check('storage');
-    return this.log.uncertain ? session.degraded({ writable: false, code: 'COMMIT_UNCERTAIN' }) : session.up({ writable: true });
+    const reason = this.journal.readOnlyReason;
+    const fileSystem = this.keeper.selfTest;
+    return reason === undefined ? session.up({ writable: true, fileSystem }) : session.degraded({ writable: false, reason, fileSystem });
   }
 }

@@ -11,6 +11,7 @@ import type { Stage } from './registry-event';
 import type { Decision } from './registry-journal';
 import { RegistryState, type VersionRecord } from './registry-state';
 import { ServedVersion } from './served-version';
+import { VersionFaults } from './version-faults';
 
 const RUN = { inputs: [], outputs: [], engineDeadlineMs: 1000, expiresAt: Number.POSITIVE_INFINITY };
 
@@ -45,7 +46,7 @@ class House {
   readonly state = new RegistryState();
   readonly runtime = new NotebookRuntime();
   readonly blobs = new MemoryBlobStore();
-  readonly catalog = new ModelCatalog(this.state, this.runtime, this.blobs);
+  readonly catalog = new ModelCatalog(this.state, this.runtime, this.blobs, new VersionFaults());
   private at: LogPosition = LOG_START;
 
   /** Publishes a version whose file says its name. */

@@ -1,11 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { AppError } from '../errors/app-error';
 import { ModelRuntime } from '../runtime/model-runtime.port';
 import { type LocalBlob, ModelBlobs } from '../storage/blob-store.port';
 import type { ManifestFile } from './manifest';
 import { AliasNotFound, ModelUnavailable, NoProductionVersion } from './models.errors';
 import { type ModelRecord, RegistryState, type VersionRecord } from './registry-state';
 import { ServedVersion } from './served-version';
+import { reasonOf, VersionFaults } from './version-faults';
 
 /** Which version a call wants; neither: the one in production. */
 export interface VersionSelector {
@@ -15,15 +15,6 @@ export interface VersionSelector {
 
 /** How many versions out of production stay in memory because callers asked for them by number. */
 const MAX_ON_DEMAND = 16;
-/** A version that could not be loaded is not tried again before this. */
-const RETRY_MS = 5000;
-
-interface Fault {
-  readonly reason: string;
-  /** `performance.now()` of the attempt. */
-  readonly at: number;
-}
-
 /** What is being served right now: the only meeting point of registry and prediction. Memory only. */
 @Injectable()
 export class ModelCatalog {
@@ -31,12 +22,12 @@ export class ModelCatalog {
   private readonly production = new Map<string, ServedVersion>();
   /** Every version in memory or on its way there, the longest unused first. */
   private readonly resident = new Map<VersionRecord, Promise<ServedVersion>>();
-  private readonly faults = new Map<VersionRecord, Fault>();
 
   constructor(
     private readonly state: RegistryState,
     private readonly runtime: ModelRuntime,
     private readonly blobs: ModelBlobs,
+    private readonly faults: VersionFaults,
   ) {}
 
   /**
@@ -50,8 +41,8 @@ export class ModelCatalog {
     if (alias !== undefined && alias !== 'production') throw new AliasNotFound(name, alias);
     const record = version === undefined ? productionOf(model) : this.state.requireVersion(name, version);
     if (served?.record === record) return served;
-    const fault = this.faults.get(record);
-    if (fault !== undefined && performance.now() - fault.at < RETRY_MS) throw new ModelUnavailable(name, record.version, fault.reason);
+    const fault = this.faults.blocking(record);
+    if (fault !== undefined) throw new ModelUnavailable(name, record.version, fault.reason);
     return this.demand(record);
   }
 
@@ -77,10 +68,13 @@ export class ModelCatalog {
     await Promise.all(displaced.map((served) => this.retire(served)));
   }
 
-  /** Loads what is in production and is not in memory. A version that cannot be loaded is named by `broken`; the others do not notice. */
-  async loadProduction(): Promise<void> {
+  /**
+   * Loads what is in production and is not in memory. A version that cannot be loaded is named by `broken`; the others do not notice.
+   * @param only this model
+   */
+  async loadProduction(only?: string): Promise<void> {
     for (const { name, production } of this.state.list()) {
-      if (production === undefined || this.production.has(name)) continue;
+      if (production === undefined || this.production.has(name) || (only !== undefined && name !== only)) continue;
       try {
         await this.settle(name, await this.load(production));
       } catch (error) {
@@ -91,7 +85,7 @@ export class ModelCatalog {
 
   /** Production versions that cannot be served, and why. */
   get broken(): readonly { readonly model: string; readonly version: number; readonly reason: string }[] {
-    return [...this.faults].flatMap(([{ model, version, stage }, { reason }]) =>
+    return this.faults.all.flatMap(([{ model, version, stage }, { reason }]) =>
       stage === 'production' ? [{ model, version, reason }] : [],
     );
   }
@@ -105,11 +99,11 @@ export class ModelCatalog {
     try {
       const { sha256 } = record.manifest.files[0] as ManifestFile;
       const served = await this.loadFile(record, sha256, await this.blobs.local(record.blob));
-      this.faults.delete(record);
+      this.faults.clear(record);
       return served;
     } catch (error) {
       this.resident.delete(record);
-      this.faults.set(record, { reason: reasonOf(error), at: performance.now() });
+      this.faults.note(record, error);
       throw error;
     }
   }
@@ -151,8 +145,4 @@ export class ModelCatalog {
 function productionOf({ name, production, versions }: ModelRecord): VersionRecord {
   if (production === undefined) throw new NoProductionVersion(name, [...versions.keys()]);
   return production;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof AppError ? error.message : 'its file cannot be read';
 }

@@ -9,6 +9,7 @@ import type { Stage, VersionPublished } from './registry-event';
 import { type Decision, RegistryJournal } from './registry-journal';
 import { RegistryState, type VersionRecord } from './registry-state';
 import type { Upload } from './upload-reader';
+import { VersionFaults } from './version-faults';
 
 /** What became of an upload. */
 export interface Published {
@@ -29,6 +30,7 @@ export class ModelRegistry {
     private readonly catalog: ModelCatalog,
     private readonly runtime: ModelRuntime,
     private readonly blobs: ModelBlobs,
+    private readonly faults: VersionFaults,
   ) {}
 
   /**
@@ -43,6 +45,8 @@ export class ModelRegistry {
       if (upload.stage !== undefined && upload.stage !== published.record.stage) {
         await this.move(upload.model, published.record.version, upload.stage, actor);
       }
+      // an upload that healed a damaged file may be what its production version waited for
+      await this.catalog.loadProduction(upload.model);
       return published;
     } finally {
       await upload.file.blob.discard();
@@ -87,6 +91,7 @@ export class ModelRegistry {
     for (;;) {
       const blob = this.state.blobName(digest);
       await this.blobs.put(upload.file.blob, blob);
+      this.faults.healed(blob);
       const published = await this.append(upload, fresh, actor, () => this.state.blobName(digest) === blob);
       if (published !== undefined) return published;
     }

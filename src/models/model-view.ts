@@ -67,12 +67,28 @@ export class VersionView {
   @ApiProperty({ example: '2026-11-22T12:00:00.000Z' })
   readonly publishedAt!: string;
 
+  @ApiProperty({ example: false, description: 'Whether its stored file is known to be lost or damaged; uploading it again heals it' })
+  readonly corrupt!: boolean;
+
   @ApiProperty({ example: 'anonymous' })
   readonly publishedBy!: string;
 
-  constructor({ manifest: { files, metadata }, ...record }: VersionRecord) {
+  constructor({ manifest: { files, metadata }, ...record }: VersionRecord, corrupt: boolean) {
     const { model, version, stage, digest, executable, engine, signature, publishedAt, publishedBy } = record;
-    Object.assign(this, { model, version, stage, digest, executable, engine, signature, files, metadata, publishedAt, publishedBy });
+    Object.assign(this, {
+      model,
+      version,
+      stage,
+      digest,
+      executable,
+      engine,
+      signature,
+      files,
+      metadata,
+      publishedAt,
+      publishedBy,
+      corrupt,
+    });
   }
 }
 
@@ -81,9 +97,9 @@ export class ModelView extends ModelSummary {
   @ApiProperty({ type: [VersionView] })
   readonly versions: readonly VersionView[];
 
-  constructor(record: ModelRecord) {
+  constructor(record: ModelRecord, isCorrupt: (version: VersionRecord) => boolean) {
     super(record);
-    this.versions = [...record.versions.values()].map((version) => new VersionView(version));
+    this.versions = [...record.versions.values()].map((version) => new VersionView(version, isCorrupt(version)));
   }
 }
 

@@ -3,18 +3,19 @@ import { ApiBody, ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiOperation, 
 import type { Request, Response } from 'express';
 import { Refuses } from '../errors/refuses.decorator';
 import { EngineDeadlineExceeded, ImportDeadlineExceeded, ModelRefused } from '../runtime/runtime.errors';
-import { CommitUncertain, NoSpace, SourceTooLarge } from '../storage/storage.errors';
+import { CommitUncertain, NoSpace, ReadOnly, SourceTooLarge } from '../storage/storage.errors';
 import { checked } from '../wire/checked';
 import { JsonBodyInterceptor } from '../wire/json-body.interceptor';
 import { MalformedBody, MalformedJson, MalformedMultipart, UnsupportedMediaType } from '../wire/wire.errors';
 import { PromoteRequest } from './dto/promote.dto';
 import { UploadForm } from './dto/upload.dto';
 import { modelName, versionNumber } from './model-name';
-import { ModelRegistry, type Published } from './model-registry.service';
+import { ModelRegistry } from './model-registry.service';
 import { ModelList, ModelView, VersionView } from './model-view';
 import { InvalidName, MetadataMismatch, ModelNotFound, UploadIncomplete, VersionNotFound, VersionTaken } from './models.errors';
-import { RegistryState } from './registry-state';
+import { RegistryState, type VersionRecord } from './registry-state';
 import { UploadReader } from './upload-reader';
+import { VersionFaults } from './version-faults';
 
 const ACTOR = 'anonymous';
 const BAD_NAME = new InvalidName('model', 'a name', 'Iris!');
@@ -28,6 +29,7 @@ export class ModelsController {
     private readonly registry: ModelRegistry,
     private readonly state: RegistryState,
     private readonly uploads: UploadReader,
+    private readonly faults: VersionFaults,
   ) {}
 
   @Post()
@@ -52,10 +54,13 @@ export class ModelsController {
     new ImportDeadlineExceeded(30),
     new MetadataMismatch({ field: 'metadata.featureNames', expected: '4 names', actual: '3 names' }),
     new CommitUncertain(7),
+    new ReadOnly('the file system lacks what the registry needs'),
     new NoSpace(),
   )
   async upload(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<VersionView> {
-    return published(await this.registry.publish(await this.uploads.read(request), ACTOR), response);
+    const { record, created } = await this.registry.publish(await this.uploads.read(request), ACTOR);
+    response.status(created ? 201 : 200).location(`/api/v1/models/${record.model}/versions/${record.version}`);
+    return this.view(record);
   }
 
   @Get()
@@ -71,7 +76,7 @@ export class ModelsController {
   @ApiOkResponse({ type: ModelView })
   @Refuses(BAD_NAME, new ModelNotFound('iris'))
   describe(@Param('model') model: string): ModelView {
-    return new ModelView(this.state.require(modelName(model, 'model')));
+    return new ModelView(this.state.require(modelName(model, 'model')), (version) => this.faults.isCorrupt(version));
   }
 
   @Get(':model/versions/:version')
@@ -81,7 +86,7 @@ export class ModelsController {
   @ApiOkResponse({ type: VersionView })
   @Refuses(BAD_NAME, new ModelNotFound('iris'), new VersionNotFound('iris', 9, [1, 2]))
   describeVersion(@Param('model') model: string, @Param('version') version: string): VersionView {
-    return new VersionView(this.state.requireVersion(modelName(model, 'model'), versionNumber(version, 'version')));
+    return this.view(this.state.requireVersion(modelName(model, 'model'), versionNumber(version, 'version')));
   }
 
   @Post(':model/versions/:version/promote')
@@ -103,16 +108,16 @@ export class ModelsController {
     new VersionNotFound('iris', 9, [1, 2]),
     new UnsupportedMediaType('Content-Type', 'application/json', 'none'),
     new CommitUncertain(7),
+    new ReadOnly('the file system lacks what the registry needs'),
     new EngineDeadlineExceeded(30_000),
     new NoSpace(),
   )
   async promote(@Param('model') model: string, @Param('version') version: string, @Body() body: PromoteRequest): Promise<VersionView> {
     const { stage, reason } = checked(PromoteRequest, body, 'body');
-    return new VersionView(await this.registry.move(modelName(model, 'model'), versionNumber(version, 'version'), stage, ACTOR, reason));
+    return this.view(await this.registry.move(modelName(model, 'model'), versionNumber(version, 'version'), stage, ACTOR, reason));
   }
-}
 
-function published({ record, created }: Published, response: Response): VersionView {
-  response.status(created ? 201 : 200).location(`/api/v1/models/${record.model}/versions/${record.version}`);
-  return new VersionView(record);
+  private view(record: VersionRecord): VersionView {
+    return new VersionView(record, this.faults.isCorrupt(record));
+  }
 }

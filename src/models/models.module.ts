@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { RuntimeModule } from '../runtime/runtime.module';
 import { StorageModule } from '../storage/storage.module';
 import { BlobCollector } from './blob-collector';
+import { BlobScrub } from './blob-scrub';
 import { BringUp } from './bring-up';
 import { FirstStart } from './first-start';
 import { ModelCatalog } from './model-catalog';
@@ -9,12 +10,26 @@ import { ModelRegistry } from './model-registry.service';
 import { ModelsController } from './models.controller';
 import { RegistryJournal } from './registry-journal';
 import { RegistryState } from './registry-state';
+import { UpkeepJob } from './upkeep.job';
 import { UploadReader } from './upload-reader';
+import { VersionFaults } from './version-faults';
 
 @Module({
   imports: [RuntimeModule, StorageModule],
   controllers: [ModelsController],
-  providers: [BlobCollector, RegistryState, RegistryJournal, ModelCatalog, ModelRegistry, UploadReader, FirstStart, BringUp],
-  exports: [ModelCatalog, BringUp],
+  providers: [
+    VersionFaults,
+    BlobCollector,
+    BlobScrub,
+    UpkeepJob,
+    RegistryState,
+    RegistryJournal,
+    ModelCatalog,
+    ModelRegistry,
+    UploadReader,
+    FirstStart,
+    BringUp,
+  ],
+  exports: [ModelCatalog, BringUp, RegistryJournal],
 })
 export class ModelsModule {}

@@ -1,6 +1,14 @@
 import { Logger } from '@nestjs/common';
 import { CorrelationContext } from '../logging/correlation-context';
-import { type EventFields, EventLog, type LogEntry, LOG_START, type LogPosition, type StoredEvent } from '../storage/event-log.port';
+import {
+  type Checkpoint,
+  type EventFields,
+  EventLog,
+  type LogEntry,
+  LOG_START,
+  type LogPosition,
+  type StoredEvent,
+} from '../storage/event-log.port';
 import { MemoryEventLog } from '../storage/memory-event.log';
 import { CommitUncertain, NoSpace } from '../storage/storage.errors';
 import { type Decision, RegistryJournal } from './registry-journal';
@@ -97,6 +105,14 @@ class RacedLog extends EventLog {
 
   read(after: LogPosition): AsyncIterable<LogEntry> {
     return this.log.read(after);
+  }
+
+  saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
+    return this.log.saveCheckpoint(checkpoint);
+  }
+
+  newestCheckpoint(): Promise<Checkpoint | undefined> {
+    return this.log.newestCheckpoint();
   }
 
   settle(): Promise<void> {

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { Injectable, Logger, type OnModuleInit, Optional } from '@nestjs/common';
 import { CorrelationContext } from '../logging/correlation-context';
 import { RegistryLog } from '../storage/event-log.port';
-import { CommitUncertain, EventConflict } from '../storage/storage.errors';
+import { CommitUncertain, EventConflict, ReadOnly } from '../storage/storage.errors';
+import { StorageKeeper } from '../storage/storage-keeper.service';
 import type { RegistryEvent } from './registry-event';
-import { RegistryState } from './registry-state';
+import { type RegistrySnapshot, RegistryState } from './registry-state';
 
 /** What a decision says of the event to write; the journal adds who and under which id. */
 export type Decision = RegistryEvent extends infer Event ? (Event extends RegistryEvent ? Members<Event> : never) : never;
@@ -12,29 +13,48 @@ type Members<Event> = { [Member in keyof Event as string extends Member ? never 
   ? Omit<Known, 'actor' | 'correlationId'>
   : never;
 
+/** A start need not fold more events than this. */
+const CHECKPOINT_EVERY = 1000;
+
 /** The only writer of the registry: decides on the newest state, appends, folds; who loses a race reads on and decides again. */
 @Injectable()
 export class RegistryJournal implements OnModuleInit {
   private readonly logger = new Logger(RegistryJournal.name);
   private last: Promise<unknown> = Promise.resolve();
+  private checkpointAt = 0;
 
   constructor(
     private readonly log: RegistryLog,
     private readonly state: RegistryState,
+    @Optional() private readonly keeper?: StorageKeeper,
   ) {}
 
-  /** Reads the whole log. An empty place becomes a registry with a line of history of its own. @throws LogDamaged */
+  /** Reads the log from the newest checkpoint on. An empty place becomes a registry with a line of history of its own. @throws LogDamaged */
   async onModuleInit(): Promise<void> {
-    await CorrelationContext.run({ correlationId: `start-${randomUUID()}` }, () =>
-      this.commit('system', () => (this.state.position.seq === 0 ? { kind: 'registry.created', lineage: randomUUID() } : undefined)),
-    );
-    this.logger.log('registry read', { events: this.state.position.seq, models: this.state.list().length });
+    await this.keeper?.prepare();
+    const checkpoint = await this.log.newestCheckpoint();
+    if (checkpoint !== undefined) this.state.restore(checkpoint.state as RegistrySnapshot, checkpoint.position);
+    this.checkpointAt = this.state.position.seq;
+    await this.readOn();
+    if (this.state.position.seq === 0 && this.readOnlyReason === undefined) await this.begin();
+    const { seq } = this.state.position;
+    this.logger.log('registry read', { events: seq, fromCheckpoint: checkpoint?.position.seq ?? 0, models: this.state.list().length });
+    if (this.readOnlyReason !== undefined) this.logger.error('the registry takes no changes', { reason: this.readOnlyReason });
+    if (seq - this.checkpointAt >= CHECKPOINT_EVERY) await this.tryCheckpoint();
+  }
+
+  /** Why no changes are taken, if none are. Predictions do not depend on it. */
+  get readOnlyReason(): string | undefined {
+    const { foreign } = this.state;
+    if (foreign !== undefined) return `event ${foreign.seq} is of the kind "${foreign.kind}", which a newer version of the service wrote`;
+    if (this.keeper?.selfTest?.safe === false) return 'the file system lacks what the registry needs';
+    return this.log.uncertain ? 'the disk did not confirm the last event' : undefined;
   }
 
   /**
    * Appends what `decide` wants, decided on a state that no other event has changed since.
    * @param decide called once for each lost race; `undefined`: nothing to do; may throw
-   * @throws CommitUncertain where the event is written but may not survive a power cut; whatever `decide` throws
+   * @throws CommitUncertain where the event is written but may not survive a power cut; ReadOnly; whatever `decide` throws
    */
   commit(actor: string, decide: () => Decision | undefined): Promise<void> {
     const turn = this.last.then(() => this.decideAndAppend(actor, decide));
@@ -42,12 +62,47 @@ export class RegistryJournal implements OnModuleInit {
     return turn;
   }
 
+  /** Reads what others wrote. @throws LogDamaged */
+  async readOn(): Promise<void> {
+    for await (const entry of this.log.read(this.state.position)) this.state.apply(entry);
+  }
+
+  /** Keeps the state as it is now, so that the next start need not fold what came before. */
+  async saveCheckpoint(): Promise<void> {
+    const { position } = this.state;
+    await this.log.saveCheckpoint({ position, state: this.state.snapshot() });
+    this.checkpointAt = position.seq;
+  }
+
+  private begin(): Promise<void> {
+    const first = (): Decision | undefined =>
+      this.state.position.seq === 0 ? { kind: 'registry.created', lineage: randomUUID() } : undefined;
+    return CorrelationContext.run({ correlationId: `start-${randomUUID()}` }, () => this.commit('system', first));
+  }
+
   private async decideAndAppend(actor: string, decide: () => Decision | undefined): Promise<void> {
     for (;;) {
-      await this.catchUp();
+      await this.readOn();
+      await this.requireWritable();
       const decision = decide();
       if (decision === undefined) return;
-      if (await this.append(actor, decision)) return;
+      if (await this.append(actor, decision)) break;
+    }
+    if (this.state.position.seq - this.checkpointAt >= CHECKPOINT_EVERY) await this.tryCheckpoint();
+  }
+
+  /** After an event that was not confirmed: the log has been read again, now the disk is asked again. @throws ReadOnly */
+  private async requireWritable(): Promise<void> {
+    await this.trySettle();
+    if (this.readOnlyReason !== undefined) throw new ReadOnly(this.readOnlyReason);
+  }
+
+  private async trySettle(): Promise<void> {
+    if (!this.log.uncertain) return;
+    try {
+      await this.log.settle();
+    } catch (error) {
+      if (!(error instanceof CommitUncertain)) throw error;
     }
   }
 
@@ -61,13 +116,21 @@ export class RegistryJournal implements OnModuleInit {
     } catch (error) {
       if (error instanceof EventConflict) return false;
       // it is written, and others may have read it: this process must know it too
-      if (error instanceof CommitUncertain) await this.catchUp();
+      if (error instanceof CommitUncertain) {
+        await this.readOn();
+        await this.trySettle();
+      }
       throw error;
     }
   }
 
-  private async catchUp(): Promise<void> {
-    for await (const entry of this.log.read(this.state.position)) this.state.apply(entry);
-    if (this.log.uncertain) await this.log.settle();
+  /** A checkpoint that cannot be written costs time at the next start, and nothing else. */
+  private async tryCheckpoint(): Promise<void> {
+    try {
+      await this.saveCheckpoint();
+    } catch (error) {
+      this.checkpointAt = this.state.position.seq; // not at every event from now on
+      this.logger.warn('checkpoint not written', { err: error });
+    }
   }
 }

@@ -29,11 +29,28 @@ export interface ModelRecord {
   seq: number;
 }
 
+/** An event of a kind that this version of the service does not know. */
+export interface ForeignEvent {
+  readonly kind: string;
+  readonly seq: number;
+}
+
+/** A registry's state as plain JSON. */
+export interface RegistrySnapshot {
+  readonly lineage: string;
+  readonly condemned: readonly (readonly [string, number])[];
+  readonly models: readonly (Omit<ModelRecord, 'production' | 'versions'> & {
+    readonly production: number | null;
+    readonly versions: readonly VersionRecord[];
+  })[];
+}
+
 /** The registry as its events make it. Reading is free; only the journal applies events. */
 export class RegistryState {
   private readonly models = new Map<string, ModelRecord>();
   /** The event that condemned a digest last. */
   private readonly condemned = new Map<string, number>();
+  private unknown: ForeignEvent | undefined;
   private at: LogPosition = LOG_START;
   private line = '';
 
@@ -82,7 +99,31 @@ export class RegistryState {
     return new Set([...this.models.values()].flatMap(({ versions }) => [...versions.values()].map(({ blob }) => blob)));
   }
 
-  /** Folds in the next event. @throws LogDamaged for a kind that this version of the service does not know */
+  /** The first event that this version of the service does not understand, if there is one: a newer version wrote it. */
+  get foreign(): ForeignEvent | undefined {
+    return this.unknown;
+  }
+
+  /** Everything, as plain JSON, for a checkpoint. */
+  snapshot(): RegistrySnapshot {
+    const models = [...this.models.values()].map(({ production, versions, ...model }) => {
+      return { ...model, production: production?.version ?? null, versions: [...versions.values()] };
+    });
+    return { lineage: this.line, condemned: [...this.condemned], models };
+  }
+
+  /** Takes the place of a fold up to `position`; only on a state that nothing was applied to. */
+  restore({ lineage, condemned, models }: RegistrySnapshot, position: LogPosition): void {
+    this.line = lineage;
+    for (const [digest, seq] of condemned) this.condemned.set(digest, seq);
+    for (const { production, versions, ...model } of models) {
+      const byNumber = new Map(versions.map((version) => [version.version, { ...version }]));
+      this.models.set(model.name, { ...model, versions: byNumber, production: byNumber.get(production ?? 0) });
+    }
+    this.at = position;
+  }
+
+  /** Folds in the next event. @throws LogDamaged where it contradicts those before it */
   apply({ event, position }: LogEntry): void {
     this.fold(event as StoredEvent & RegistryEvent);
     this.at = position;
@@ -105,7 +146,7 @@ export class RegistryState {
         return;
       default: {
         const { kind, seq } = event as StoredEvent;
-        throw new LogDamaged(seq, `its kind "${kind}" is unknown here; a newer version of the service wrote it`);
+        this.unknown ??= { kind, seq };
       }
     }
   }

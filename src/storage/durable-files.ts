@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { hasCode } from '../errors/has-code';
 import { OWNER_PREFIX } from './staging-owner';
 import { NoSpace } from './storage.errors';
+import type { StorageMetrics } from './storage.metrics';
 
 /**
  * How a name in a folder tree is made to survive a power cut: written under `.staging/` of the same tree, flushed, linked to its
@@ -16,7 +17,11 @@ export class DurableFiles {
   /** Folders whose own names this process knows to be on disk. Another process may have made one and lost power before it flushed it. */
   private readonly anchored = new Set<string>();
 
-  constructor(root: string) {
+  /** @param metrics where flushes are timed, if anywhere */
+  constructor(
+    root: string,
+    private readonly metrics?: StorageMetrics,
+  ) {
     this.root = resolve(root);
     this.stagingFolder = join(this.root, '.staging');
   }
@@ -34,7 +39,7 @@ export class DurableFiles {
       const file = await open(path, 'wx', 0o444);
       try {
         await file.writeFile(bytes);
-        await file.sync();
+        await this.flush(file);
       } finally {
         await file.close();
       }
@@ -65,11 +70,17 @@ export class DurableFiles {
     await this.flushFolder(dirname(path));
   }
 
+  /** Makes bytes, or the names in a folder, survive. Never repeated on the same descriptor: a second try may succeed with the bytes gone. */
+  async flush(file: FileHandle): Promise<void> {
+    if (this.metrics === undefined) await file.sync();
+    else await this.metrics.timeFlush(() => file.sync());
+  }
+
   /** Makes the names in a folder survive. */
   async flushFolder(path: string): Promise<void> {
     const folder = await open(path);
     try {
-      await folder.sync();
+      await this.flush(folder);
     } finally {
       await folder.close();
     }

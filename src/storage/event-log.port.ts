@@ -36,6 +36,12 @@ export interface LogEntry {
   readonly position: LogPosition;
 }
 
+/** A folded state and the event up to which it was folded. */
+export interface Checkpoint {
+  readonly position: LogPosition;
+  readonly state: unknown;
+}
+
 /**
  * Numbered, immutable events, chained by hash: compare-and-swap, history and audit in one. Writers in other processes may append
  * to the same log. Every adapter passes `test/contracts/event-log.contract.ts`.
@@ -52,6 +58,15 @@ export abstract class EventLog {
 
   /** The events after `after`, in order, as far as there are any. @throws LogDamaged where the chain does not hold or a number is missing */
   abstract read(after: LogPosition): AsyncIterable<LogEntry>;
+
+  /**
+   * Keeps a state so that the next reader need not fold everything. Disposable: losing it costs time only.
+   * @param state plain JSON
+   */
+  abstract saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
+
+  /** The newest checkpoint that can be trusted: whole, and of an event that this very log has. */
+  abstract newestCheckpoint(): Promise<Checkpoint | undefined>;
 
   /** Whether appends are refused because an earlier one was never confirmed. */
   abstract get uncertain(): boolean;

@@ -5,18 +5,25 @@ import type { Readable } from 'node:stream';
 import { hasCode } from '../errors/has-code';
 import { type BlobInfo, type BlobName, BlobStore, type ListedBlob, type LocalBlob, type StagedBlob } from './blob-store.port';
 import { DurableFiles, orNoSpace } from './durable-files';
+import { FreeSpace } from './free-space';
+import type { StorageMetrics } from './storage.metrics';
 import { BlobMissing, SourceTooLarge } from './storage.errors';
 
+/** How much of an upload may arrive before the free space is looked at again. */
+const CHECK_SPACE_BYTES = 4 * 2 ** 20;
 const BLOB_NAME = /^[0-9a-f]{64}(\.[0-9]+)?$/;
 
 /** Blobs as files: `blobs/sha256/<2 hex>/<name>`, mode 0444. Damaged ones are kept in `.quarantine/`. */
 export class FileBlobStore extends BlobStore {
   private readonly files: DurableFiles;
   private readonly root: string;
+  private readonly space: FreeSpace;
 
-  constructor(root: string) {
+  /** @param minFreeBytes what uploads must leave free on the volume; default 0 */
+  constructor(root: string, minFreeBytes: number | 'auto' = 0, metrics?: StorageMetrics) {
     super();
-    this.files = new DurableFiles(root);
+    this.files = new DurableFiles(root, metrics);
+    this.space = new FreeSpace(root, minFreeBytes);
     this.root = this.files.root;
   }
 
@@ -65,6 +72,7 @@ export class FileBlobStore extends BlobStore {
   }
 
   private async receive(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {
+    await this.space.require(0);
     const path = await this.files.freshPath();
     const discard = () => rm(path, { force: true });
     try {
@@ -72,14 +80,19 @@ export class FileBlobStore extends BlobStore {
       try {
         const hash = createHash('sha256');
         let bytes = 0;
+        let checkedAt = 0;
         for await (const chunk of source) {
           bytes += chunk.length;
           if (bytes > maxBytes) throw new SourceTooLarge(maxBytes);
+          if (bytes - checkedAt >= CHECK_SPACE_BYTES) {
+            await this.space.require(0);
+            checkedAt = bytes;
+          }
           hash.update(chunk);
           await file.writeFile(chunk);
         }
         // flushed on the very descriptor that wrote: a failed write-back is reported to it, and perhaps to no other
-        await file.sync();
+        await this.files.flush(file);
         return { digest: hash.digest('hex'), bytes, path, discard };
       } finally {
         await file.close();
@@ -111,7 +124,7 @@ export class FileBlobStore extends BlobStore {
       const hash = createHash('sha256');
       for await (const chunk of file.createReadStream({ autoClose: false })) hash.update(chunk as Buffer);
       if (hash.digest('hex') !== staged.digest) return false;
-      await file.sync();
+      await this.files.flush(file);
       return true;
     } finally {
       await file.close();

@@ -2,9 +2,11 @@ import { readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../errors/has-code';
 import { DurableFiles, orNoSpace } from './durable-files';
-import { type EventFields, EventLog, type LogEntry, type LogPosition } from './event-log.port';
+import { CheckpointFiles } from './checkpoint-files';
+import { type Checkpoint, type EventFields, EventLog, type LogEntry, type LogPosition } from './event-log.port';
+import type { StorageMetrics } from './storage.metrics';
 import { CommitUncertain, EventConflict, LogDamaged } from './storage.errors';
-import { openEvent, sealEvent } from './stored-event';
+import { hashOf, openEvent, sealEvent } from './stored-event';
 
 const EVENT_FILE = /^[0-9]{20}\.json$/;
 
@@ -12,12 +14,14 @@ const EVENT_FILE = /^[0-9]{20}\.json$/;
 export class FileEventLog extends EventLog {
   private readonly files: DurableFiles;
   private readonly folder: string;
+  private readonly checkpoints: CheckpointFiles;
   private unconfirmed: number | undefined;
 
-  constructor(root: string) {
+  constructor(root: string, metrics?: StorageMetrics) {
     super();
-    this.files = new DurableFiles(root);
+    this.files = new DurableFiles(root, metrics);
     this.folder = join(this.files.root, 'log');
+    this.checkpoints = new CheckpointFiles(this.files);
   }
 
   get uncertain(): boolean {
@@ -50,6 +54,20 @@ export class FileEventLog extends EventLog {
       position = entry.position;
     }
     await this.refuseGap(position.seq + 1, after.seq === 0);
+  }
+
+  saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
+    return orNoSpace(() => this.checkpoints.save(checkpoint));
+  }
+
+  async newestCheckpoint(): Promise<Checkpoint | undefined> {
+    for await (const checkpoint of this.checkpoints.newestFirst()) {
+      const { seq, hash } = checkpoint.position;
+      const bytes = await this.bytesOf(seq);
+      // a checkpoint of another line of history, or of an event that was lost, says nothing of this log
+      if (bytes !== undefined && hashOf(bytes) === hash) return checkpoint;
+    }
+    return undefined;
   }
 
   async settle(): Promise<void> {

@@ -1,10 +1,11 @@
-import { type EventFields, EventLog, type LogEntry, type LogPosition } from './event-log.port';
+import { type Checkpoint, type EventFields, EventLog, type LogEntry, type LogPosition } from './event-log.port';
 import { EventConflict } from './storage.errors';
 import { openEvent, sealEvent } from './stored-event';
 
 /** For tests: everything is gone at exit. */
 export class MemoryEventLog extends EventLog {
   private readonly stored: Buffer[] = [];
+  private checkpoint: Checkpoint | undefined;
 
   get uncertain(): boolean {
     return false;
@@ -24,6 +25,14 @@ export class MemoryEventLog extends EventLog {
       yield entry;
       position = entry.position;
     }
+  }
+
+  async saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
+    this.checkpoint = structuredClone(checkpoint);
+  }
+
+  async newestCheckpoint(): Promise<Checkpoint | undefined> {
+    return this.checkpoint;
   }
 
   async settle(): Promise<void> {}

@@ -36,6 +36,15 @@ export class EventConflict extends AppError {
   }
 }
 
+/** The registry takes no changes now; what is served goes on being served. */
+export class ReadOnly extends AppError {
+  readonly code = 'READ_ONLY';
+  readonly kind = 'unavailable' as const;
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`The registry takes no changes: ${reason}`, { actual: reason }, options);
+  }
+}
+
 /** An event is written, but the disk did not confirm that it would survive a power cut. */
 export class CommitUncertain extends AppError {
   readonly code = 'COMMIT_UNCERTAIN';

@@ -4,12 +4,29 @@ import { ModelBlobs } from './blob-store.port';
 import { RegistryLog } from './event-log.port';
 import { FileBlobStore } from './file-blob.store';
 import { FileEventLog } from './file-event.log';
+import { STORAGE_METRICS, StorageMetrics } from './storage.metrics';
+import { StorageKeeper } from './storage-keeper.service';
+
+function minFree({ minFreeBytes }: StorageConfig): number | 'auto' {
+  return minFreeBytes === 'auto' ? 'auto' : Number(minFreeBytes);
+}
 
 @Module({
   providers: [
-    { provide: ModelBlobs, useFactory: (config: StorageConfig) => new FileBlobStore(config.modelsDir), inject: [StorageConfig] },
-    { provide: RegistryLog, useFactory: (config: StorageConfig) => new FileEventLog(config.modelsDir), inject: [StorageConfig] },
+    ...STORAGE_METRICS,
+    StorageMetrics,
+    StorageKeeper,
+    {
+      provide: ModelBlobs,
+      useFactory: (config: StorageConfig, metrics: StorageMetrics) => new FileBlobStore(config.modelsDir, minFree(config), metrics),
+      inject: [StorageConfig, StorageMetrics],
+    },
+    {
+      provide: RegistryLog,
+      useFactory: (config: StorageConfig, metrics: StorageMetrics) => new FileEventLog(config.modelsDir, metrics),
+      inject: [StorageConfig, StorageMetrics],
+    },
   ],
-  exports: [ModelBlobs, RegistryLog],
+  exports: [ModelBlobs, RegistryLog, StorageKeeper, StorageMetrics],
 })
 export class StorageModule {}

@@ -32,6 +32,7 @@ function parse(bytes: Buffer, seq: number): StoredEvent {
   throw new LogDamaged(seq, 'it is no event');
 }
 
-function hashOf(bytes: Buffer): string {
+/** SHA-256, 64 hex digits. */
+export function hashOf(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex');
 }

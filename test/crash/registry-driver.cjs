@@ -31,6 +31,7 @@ const { RegistryJournal } = dist('models/registry-journal');
 const { ModelCatalog } = dist('models/model-catalog');
 const { ModelRegistry } = dist('models/model-registry.service');
 const { BlobCollector } = dist('models/blob-collector');
+const { VersionFaults } = dist('models/version-faults');
 
 /** Takes every file for a model: what an engine makes of one is not what is tried here. */
 class AnyRuntime extends ModelRuntime {
@@ -53,8 +54,9 @@ async function main() {
   const log = new FileEventLog(root);
   const state = new RegistryState();
   const journal = new RegistryJournal(log, state);
-  const catalog = new ModelCatalog(state, new AnyRuntime(), blobs);
-  const registry = new ModelRegistry(state, journal, catalog, new AnyRuntime(), blobs);
+  const faults = new VersionFaults();
+  const catalog = new ModelCatalog(state, new AnyRuntime(), blobs, faults);
+  const registry = new ModelRegistry(state, journal, catalog, new AnyRuntime(), blobs, faults);
   const collector = new BlobCollector(state, journal, blobs);
   await journal.onModuleInit();
   say({ ack: 'open', seq: state.position.seq });

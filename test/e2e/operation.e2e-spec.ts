@@ -35,7 +35,7 @@ describe('probes', () => {
 
   it('stay yes where the registry takes no changes, unless that was asked', async () => {
     app = await TestApp.start();
-    jest.spyOn(app.app.get(RegistryLog), 'uncertain', 'get').mockReturnValue(true);
+    jest.spyOn(app.app.get(RegistryLog), 'uncertain', 'get').mockReturnValue(true); // as after a folder that the disk did not confirm
     expect((await app.request().get('/health/ready').expect(200)).body).toEqual({ status: 'degraded', degraded: ['storage'] });
     await app.request().get('/health/ready?check=write').expect(503);
   });

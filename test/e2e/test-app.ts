@@ -41,7 +41,7 @@ export class TestApp {
   ) {}
 
   static async start({ env = {}, controllers = [], modelsDir }: TestAppOptions = {}): Promise<TestApp> {
-    const config = loadConfig({ EXAMPLES: 'off', DRAIN_SECONDS: '0', MODELS_DIR: modelsDir ?? '/nowhere', ...env });
+    const config = loadConfig({ EXAMPLES: 'off', DRAIN_SECONDS: '0', MODELS_DIR: modelsDir ?? freshFolder(), ...env });
     let builder = Test.createTestingModule({ imports: [AppModule], controllers: [...controllers] })
       .overrideProvider(LogDestination)
       .useValue({ write: (line: string) => void logLines.push(JSON.parse(line) as LogLine) });

@@ -1,0 +1,53 @@
+import { parseArgs } from 'node:util';
+import { StorageConfig } from '../config/app-config';
+import { loadConfig } from '../config/load-config';
+import { type CommandOutput, EXIT } from './command';
+import { fsckCommand } from './fsck.command';
+
+const HELP = `usage: analytics-api                     serve
+       analytics-api fsck [options]      check the registry's folder; no server need run
+
+options of fsck:
+  --models-dir FOLDER   the registry (default: MODELS_DIR, else ./models)
+  --json                one JSON object a line; the last one has code and reason
+  --repair              mend what can be mended by adding; nothing is ever taken away
+
+exit codes: 0 all is well, 1 the history is damaged or something failed, 3 versions are damaged, 10 no registry there, 64 wrong usage
+settings come from the environment: README.md has the table
+
+example: analytics-api fsck --models-dir /data/models --json`;
+
+/**
+ * Runs a command of the command line.
+ * @param args what follows the program's name; at least one word
+ * @returns the exit code
+ */
+export async function runCommand(args: readonly string[], output: CommandOutput): Promise<number> {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        'models-dir': { type: 'string' },
+        json: { type: 'boolean' },
+        repair: { type: 'boolean' },
+      },
+    });
+    const [command, ...more] = positionals;
+    if (values.help === true) return said(output.out, HELP, EXIT.ok);
+    if (command !== 'fsck' || more.length > 0)
+      return said(output.err, `There is no command "${positionals.join(' ')}"\n\n${HELP}`, EXIT.usage);
+    const { modelsDir } = loadConfig().get(StorageConfig) as StorageConfig;
+    const options = { root: values['models-dir'] ?? modelsDir, json: values.json ?? false, repair: values.repair ?? false };
+    return await fsckCommand(options, output);
+  } catch (error) {
+    const usage = String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS');
+    return said(output.err, (error as Error).message, usage ? EXIT.usage : EXIT.error);
+  }
+}
+
+function said(write: (line: string) => void, text: string, code: number): number {
+  write(text);
+  return code;
+}

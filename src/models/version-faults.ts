@@ -1,0 +1,74 @@
+import { Injectable } from '@nestjs/common';
+import { AppError } from '../errors/app-error';
+import { ModelDamaged } from '../runtime/runtime.errors';
+import type { BlobName } from '../storage/blob-store.port';
+import { BlobMissing } from '../storage/storage.errors';
+import type { VersionRecord } from './registry-state';
+
+/** Why a version cannot be loaded. */
+export interface VersionFault {
+  readonly reason: string;
+  /** The stored file is lost, or is not what was uploaded: only new bytes help. */
+  readonly corrupt: boolean;
+  /** `performance.now()` of the attempt. */
+  readonly at: number;
+}
+
+/** A version that could not be loaded is not tried again before this. */
+const RETRY_MS = 5000;
+
+/** What is known to be wrong with versions, on this machine, since the start. */
+@Injectable()
+export class VersionFaults {
+  private readonly faults = new Map<VersionRecord, VersionFault>();
+  private readonly damaged = new Set<BlobName>();
+
+  /** Why the version is not worth another attempt now; `undefined` where it is. */
+  blocking(record: VersionRecord): VersionFault | undefined {
+    const fault = this.faults.get(record);
+    return fault !== undefined && performance.now() - fault.at < RETRY_MS ? fault : undefined;
+  }
+
+  /** Whether the stored file is known to be lost or damaged. What is in memory answers all the same: it was good when it was loaded. */
+  isCorrupt(record: VersionRecord): boolean {
+    return this.damaged.has(record.blob) || this.faults.get(record)?.corrupt === true;
+  }
+
+  /** Versions that could not be loaded, and why. */
+  get all(): readonly (readonly [VersionRecord, VersionFault])[] {
+    return [...this.faults];
+  }
+
+  note(record: VersionRecord, error: unknown): void {
+    const corrupt = error instanceof ModelDamaged || error instanceof BlobMissing;
+    if (corrupt) this.damaged.add(record.blob);
+    this.faults.set(record, { reason: reasonOf(error), corrupt, at: performance.now() });
+  }
+
+  /** A scrub found it. */
+  noteDamage(blob: BlobName): void {
+    this.damaged.add(blob);
+  }
+
+  /** The version was loaded: its file was whole. */
+  clear(record: VersionRecord): void {
+    this.faults.delete(record);
+    this.damaged.delete(record.blob);
+  }
+
+  /** The bytes were written again, and checked. */
+  healed(blob: BlobName): void {
+    this.damaged.delete(blob);
+    for (const record of this.faults.keys()) if (record.blob === blob) this.faults.delete(record);
+  }
+
+  /** How many blobs are known to be lost or damaged. */
+  get damagedBlobs(): number {
+    return this.damaged.size;
+  }
+}
+
+/** What a caller may be told. */
+export function reasonOf(error: unknown): string {
+  return error instanceof AppError ? error.message : 'its file cannot be read';
+}

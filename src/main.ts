@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import './config/node-version'; // before anything that an old Node could not even load
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';

@@ -86,6 +86,16 @@ export class DurableFiles {
     }
   }
 
+  /** Runs `work`; a full disk or quota becomes NoSpace, everything else is thrown as it came. Failed system calls are counted. */
+  async guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (hasErrno(error)) this.metrics?.countFailure(error.code);
+      throw hasCode(error, 'ENOSPC', 'EDQUOT') ? new NoSpace({ cause: error }) : error;
+    }
+  }
+
   /** Makes `folder` and flushes its own name, and that of every folder above it up to the root. */
   private async anchor(folder: string): Promise<void> {
     if (this.anchored.has(folder)) return;
@@ -97,11 +107,6 @@ export class DurableFiles {
   }
 }
 
-/** Runs `work`; a full disk or quota becomes NoSpace, everything else is thrown as it came. */
-export async function orNoSpace<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw hasCode(error, 'ENOSPC', 'EDQUOT') ? new NoSpace({ cause: error }) : error;
-  }
+function hasErrno(error: unknown): error is { readonly code: string } {
+  return typeof error === 'object' && error !== null && 'syscall' in error && 'code' in error;
 }

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { hasCode } from '../errors/has-code';
 import { type BlobInfo, type BlobName, BlobStore, type ListedBlob, type LocalBlob, type StagedBlob } from './blob-store.port';
-import { DurableFiles, orNoSpace } from './durable-files';
+import { DurableFiles } from './durable-files';
 import { FreeSpace } from './free-space';
 import type { StorageMetrics } from './storage.metrics';
 import { BlobMissing, SourceTooLarge } from './storage.errors';
@@ -28,11 +28,11 @@ export class FileBlobStore extends BlobStore {
   }
 
   stage(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {
-    return orNoSpace(() => this.receive(source, maxBytes));
+    return this.files.guard(() => this.receive(source, maxBytes));
   }
 
   put(staged: StagedBlob, name: BlobName = staged.digest): Promise<BlobInfo> {
-    return orNoSpace(() => this.keep(staged, name));
+    return this.files.guard(() => this.keep(staged, name));
   }
 
   async open(name: BlobName): Promise<Readable> {

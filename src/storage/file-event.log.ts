@@ -1,7 +1,7 @@
 import { readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../errors/has-code';
-import { DurableFiles, orNoSpace } from './durable-files';
+import { DurableFiles } from './durable-files';
 import { CheckpointFiles } from './checkpoint-files';
 import { type Checkpoint, type EventFields, EventLog, type LogEntry, type LogPosition } from './event-log.port';
 import type { StorageMetrics } from './storage.metrics';
@@ -33,9 +33,9 @@ export class FileEventLog extends EventLog {
     // a position that this log never had would leave a gap behind it
     if (after.seq > 0 && (await this.bytesOf(after.seq)) === undefined) throw new LogDamaged(after.seq, 'it is missing');
     const { bytes, entry } = sealEvent(after, fields, new Date());
-    const staged = await orNoSpace(() => this.files.writeStaged(bytes));
+    const staged = await this.files.guard(() => this.files.writeStaged(bytes));
     try {
-      const claimed = await orNoSpace(() => this.files.claim(staged, this.pathOf(entry.position.seq)));
+      const claimed = await this.files.guard(() => this.files.claim(staged, this.pathOf(entry.position.seq)));
       if (!claimed) throw new EventConflict(entry.position.seq);
       await this.confirm(entry.position.seq);
       return entry;
@@ -57,7 +57,7 @@ export class FileEventLog extends EventLog {
   }
 
   saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
-    return orNoSpace(() => this.checkpoints.save(checkpoint));
+    return this.files.guard(() => this.checkpoints.save(checkpoint));
   }
 
   async newestCheckpoint(): Promise<Checkpoint | undefined> {
@@ -77,7 +77,7 @@ export class FileEventLog extends EventLog {
   /** From the link on others may have read the event: it is never taken back, only its survival is in doubt. */
   private async confirm(seq: number): Promise<void> {
     try {
-      await this.files.flushFolder(this.folder);
+      await this.files.guard(() => this.files.flushFolder(this.folder));
       this.unconfirmed = undefined;
     } catch (error) {
       this.unconfirmed = seq;

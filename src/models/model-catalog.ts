@@ -69,16 +69,16 @@ export class ModelCatalog {
   }
 
   /**
-   * Loads what is in production and is not in memory. A version that cannot be loaded is named by `broken`; the others do not notice.
+   * Serves what is in production and nothing else. A version that cannot be loaded is named by `broken`; the others do not notice.
    * @param only this model
    */
   async loadProduction(only?: string): Promise<void> {
     for (const { name, production } of this.state.list()) {
-      if (production === undefined || this.production.has(name) || (only !== undefined && name !== only)) continue;
+      if (this.production.get(name)?.record === production || (only !== undefined && name !== only)) continue;
       try {
-        await this.settle(name, await this.load(production));
+        await this.settle(name, production && (await this.load(production)));
       } catch (error) {
-        this.logger.error('model not loaded', { model: name, version: production.version, err: error });
+        this.logger.error('model not loaded', { model: name, version: production?.version, err: error });
       }
     }
   }

@@ -8,6 +8,7 @@ import { FirstStart } from './first-start';
 import { ModelCatalog } from './model-catalog';
 import { ModelRegistry } from './model-registry.service';
 import { ModelsController } from './models.controller';
+import { RegistryFollower } from './registry-follower';
 import { RegistryJournal } from './registry-journal';
 import { RegistryState } from './registry-state';
 import { UpkeepJob } from './upkeep.job';
@@ -22,6 +23,7 @@ import { VersionFaults } from './version-faults';
     BlobCollector,
     BlobScrub,
     UpkeepJob,
+    RegistryFollower,
     RegistryState,
     RegistryJournal,
     ModelCatalog,

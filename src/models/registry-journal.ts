@@ -35,7 +35,7 @@ export class RegistryJournal implements OnModuleInit {
     const checkpoint = await this.log.newestCheckpoint();
     if (checkpoint !== undefined) this.state.restore(checkpoint.state as RegistrySnapshot, checkpoint.position);
     this.checkpointAt = this.state.position.seq;
-    await this.readOn();
+    await this.foldNew();
     if (this.state.position.seq === 0 && this.readOnlyReason === undefined) await this.begin();
     const { seq } = this.state.position;
     this.logger.log('registry read', { events: seq, fromCheckpoint: checkpoint?.position.seq ?? 0, models: this.state.list().length });
@@ -62,9 +62,11 @@ export class RegistryJournal implements OnModuleInit {
     return turn;
   }
 
-  /** Reads what others wrote. @throws LogDamaged */
-  async readOn(): Promise<void> {
-    for await (const entry of this.log.read(this.state.position)) this.state.apply(entry);
+  /** Reads what others wrote, in turn with this process's own commits. @returns whether there was anything @throws LogDamaged */
+  readOn(): Promise<boolean> {
+    const turn = this.last.then(() => this.foldNew());
+    this.last = turn.catch(() => {});
+    return turn;
   }
 
   /** Keeps the state as it is now, so that the next start need not fold what came before. */
@@ -82,7 +84,7 @@ export class RegistryJournal implements OnModuleInit {
 
   private async decideAndAppend(actor: string, decide: () => Decision | undefined): Promise<void> {
     for (;;) {
-      await this.readOn();
+      await this.foldNew();
       await this.requireWritable();
       const decision = decide();
       if (decision === undefined) return;
@@ -117,11 +119,17 @@ export class RegistryJournal implements OnModuleInit {
       if (error instanceof EventConflict) return false;
       // it is written, and others may have read it: this process must know it too
       if (error instanceof CommitUncertain) {
-        await this.readOn();
+        await this.foldNew();
         await this.trySettle();
       }
       throw error;
     }
+  }
+
+  private async foldNew(): Promise<boolean> {
+    const before = this.state.position.seq;
+    for await (const entry of this.log.read(this.state.position)) this.state.apply(entry);
+    return this.state.position.seq > before;
   }
 
   /** A checkpoint that cannot be written costs time at the next start, and nothing else. */

@@ -14,7 +14,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
   config: ['app-config', 'config.errors', 'load-config', 'node-version'],
   logging: ['access-log', 'correlation-context', 'correlation.interceptor', 'request-record'],
   metrics: ['http-metrics'],
-  wire: ['checked', 'json-body.interceptor', 'may-be-absent.decorator', 'read-json', 'read-multipart', 'wire.errors'],
+  wire: ['checked', 'json-body.interceptor', 'may-be-absent.decorator', 'read-json', 'read-multipart', 'sparing', 'wire.errors'],
   storage: [
     'blob-store.port',
     'event-log.port',

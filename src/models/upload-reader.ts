@@ -5,12 +5,14 @@ import { ModelBlobs, type StagedBlob } from '../storage/blob-store.port';
 import { checked } from '../wire/checked';
 import { parseJson } from '../wire/read-json';
 import { type FormFile, readMultipart } from '../wire/read-multipart';
+import { sparing } from '../wire/sparing';
 import { MalformedBody } from '../wire/wire.errors';
 import type { Manifest } from './manifest';
 import { ModelMetadata } from './model-metadata';
 import { fileName, modelName, versionNumber } from './model-name';
 import { UploadIncomplete } from './models.errors';
 import { type Stage, STAGES } from './registry-event';
+import { RegistryJournal } from './registry-journal';
 
 /** A model file that has arrived, and what its uploader says about it. Whoever holds it discards it, published or not. */
 export interface Upload {
@@ -33,14 +35,16 @@ export class UploadReader {
   constructor(
     private readonly blobs: ModelBlobs,
     private readonly config: ModelsConfig,
+    private readonly journal: RegistryJournal,
   ) {}
 
-  /** @throws as readMultipart; SourceTooLarge, NoSpace, InvalidName, UploadIncomplete, MalformedBody: nothing is left then */
+  /** @throws ReadOnly before anything is read; as readMultipart; SourceTooLarge, NoSpace, InvalidName, UploadIncomplete, MalformedBody: nothing is left then */
   async read(request: IncomingMessage): Promise<Upload> {
+    await this.journal.requireWritable();
     let file: Upload['file'] | undefined;
     const take = async ({ filename, content }: FormFile): Promise<void> => {
       const name = fileName(filename);
-      file = { name, blob: await this.blobs.stage(content, this.config.maxUploadBytes) };
+      file = { name, blob: await this.blobs.stage(sparing(content), this.config.maxUploadBytes) };
     };
     try {
       return describe(await readMultipart(request, LIMITS, take), file);

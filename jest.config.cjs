@@ -33,6 +33,8 @@ module.exports = {
   testEnvironment: '<rootDir>/test/env.cjs',
   moduleFileExtensions: ['js', 'json', 'ts'],
   testRegex: '\\.(spec|e2e-spec)\\.ts$', // `test:long` asks for .long-spec.ts
+  // kills, power cuts and full disks need the machine for themselves: `npm run test:crash`
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/crash/'],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   transform: { '^.+\\.ts$': ['@swc/jest', typescript], '^.+\\.m?js$': ['@swc/jest', ecmascript] },
   transformIgnorePatterns: [`/node_modules/(?!(${esmPackages.join('|')})/)`],

@@ -23,6 +23,11 @@ example: analytics-api fsck --models-dir /data/models --json`;
  * @returns the exit code
  */
 export async function runCommand(args: readonly string[], output: CommandOutput): Promise<number> {
+  const refused = (text: string, code: number): number => {
+    output.err(text);
+    if (args.includes('--json')) output.out(JSON.stringify({ code, reason: text.split('\n')[0] })); // the last line is promised
+    return code;
+  };
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
@@ -35,19 +40,16 @@ export async function runCommand(args: readonly string[], output: CommandOutput)
       },
     });
     const [command, ...more] = positionals;
-    if (values.help === true) return said(output.out, HELP, EXIT.ok);
-    if (command !== 'fsck' || more.length > 0)
-      return said(output.err, `There is no command "${positionals.join(' ')}"\n\n${HELP}`, EXIT.usage);
+    if (values.help === true) {
+      output.out(HELP);
+      return EXIT.ok;
+    }
+    if (command !== 'fsck' || more.length > 0) return refused(`There is no command "${positionals.join(' ')}"\n\n${HELP}`, EXIT.usage);
     const { modelsDir } = loadConfig().get(StorageConfig) as StorageConfig;
-    const options = { root: values['models-dir'] ?? modelsDir, json: values.json ?? false, repair: values.repair ?? false };
+    const options = { root: values['models-dir'] || modelsDir, json: values.json ?? false, repair: values.repair ?? false };
     return await fsckCommand(options, output);
   } catch (error) {
     const usage = String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS');
-    return said(output.err, (error as Error).message, usage ? EXIT.usage : EXIT.error);
+    return refused((error as Error).message, usage ? EXIT.usage : EXIT.error);
   }
-}
-
-function said(write: (line: string) => void, text: string, code: number): number {
-  write(text);
-  return code;
 }

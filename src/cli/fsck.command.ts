@@ -10,25 +10,28 @@ export interface FsckOptions {
 }
 
 /**
- * Checks a registry's folder and names every finding.
- * @returns the exit code: 0 nothing is wrong, 1 the history is damaged, 3 versions are, 10 there is no registry
+ * Checks a registry's folder and names every finding. The last line is the outcome, also where the check itself fails.
+ * @returns the exit code: 0 nothing is wrong, 1 the history is damaged or the check failed, 3 versions are damaged, 10 no registry there
  */
-export async function fsckCommand({ root, json, repair }: FsckOptions, { out }: CommandOutput): Promise<number> {
-  const end = (code: number, reason: string, counts: object = {}): number => {
-    out(json ? JSON.stringify({ code, reason, ...counts }) : reason);
-    return code;
-  };
-  if (!(await holdsRegistry(root))) return end(EXIT.noRepository, `There is no registry in ${root}`);
+export async function fsckCommand(options: FsckOptions, { out }: CommandOutput): Promise<number> {
+  const { code, reason, ...counts } = await check(options, out).catch((error: unknown) => {
+    return { code: EXIT.error, reason: `The check failed: ${(error as Error).message}` };
+  });
+  out(options.json ? JSON.stringify({ code, reason, ...counts }) : reason);
+  return code;
+}
+
+async function check({ root, json, repair }: FsckOptions, out: CommandOutput['out']): Promise<{ code: number; reason: string }> {
+  if (!(await holdsRegistry(root))) return { code: EXIT.noRepository, reason: `There is no registry in ${root}` };
   const counts = { fatal: 0, damage: 0, note: 0, repaired: 0 };
   for await (const finding of fsck(root, repair)) {
     out(json ? JSON.stringify(finding) : lineOf(finding));
     counts[finding.repaired === undefined ? finding.severity : 'repaired']++;
   }
   const summary = `${counts.fatal} fatal, ${counts.damage} damaged, ${counts.repaired} repaired, ${counts.note} to note`;
-  if (counts.fatal > 0) return end(EXIT.error, `The history is damaged: ${summary}`, counts);
-  return counts.damage > 0
-    ? end(EXIT.partial, `Versions are damaged: ${summary}`, counts)
-    : end(EXIT.ok, `All is well: ${summary}`, counts);
+  if (counts.fatal > 0) return { code: EXIT.error, reason: `The history is damaged: ${summary}`, ...counts };
+  if (counts.damage > 0) return { code: EXIT.partial, reason: `Versions are damaged: ${summary}`, ...counts };
+  return { code: EXIT.ok, reason: `All is well: ${summary}`, ...counts };
 }
 
 function lineOf({ severity, code, subject, detail, repaired }: Finding): string {

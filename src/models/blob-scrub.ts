@@ -2,7 +2,6 @@ import { Injectable, Logger } from '@nestjs/common';
 import { type BlobName, ModelBlobs } from '../storage/blob-store.port';
 import { LOG_START, RegistryLog } from '../storage/event-log.port';
 import { BlobMissing } from '../storage/storage.errors';
-import { StorageMetrics } from '../storage/storage.metrics';
 import { RegistryState } from './registry-state';
 import { VersionFaults } from './version-faults';
 
@@ -18,11 +17,10 @@ export class BlobScrub {
     private readonly blobs: ModelBlobs,
     private readonly log: RegistryLog,
     private readonly faults: VersionFaults,
-    private readonly metrics: StorageMetrics,
   ) {}
 
   /**
-   * Checks the next blobs of the rotation; at the end of one, the whole chain of events.
+   * Checks the next blobs of the rotation; at the beginning of one, the whole chain of events too.
    * @param share how much of everything, 0 to 1, in bytes; at least one blob
    * @throws LogDamaged where the chain does not hold
    */
@@ -30,13 +28,13 @@ export class BlobScrub {
     const all = [...this.sizes()].sort(([a], [b]) => (a < b ? -1 : 1));
     let budget = all.reduce((sum, [, bytes]) => sum + bytes, 0) * share;
     const rest = all.filter(([name]) => name > this.cursor);
-    if (rest.length === 0) await this.checkLog();
     for (const [name, bytes] of rest.length > 0 ? rest : all) {
       await this.check(name);
       this.cursor = name;
       if ((budget -= bytes) <= 0) break;
     }
-    this.metrics.damagedBlobs.set(this.faults.damagedBlobs);
+    // last: a log that is damaged must not keep blobs from being read
+    if (rest.length === 0) await this.checkLog();
   }
 
   private sizes(): ReadonlyMap<BlobName, number> {
@@ -45,13 +43,19 @@ export class BlobScrub {
   }
 
   private async check(name: BlobName): Promise<void> {
-    const whole = await this.blobs.verify(name).catch((error: unknown) => {
-      if (error instanceof BlobMissing) return false;
-      throw error;
-    });
-    if (whole) return this.faults.healed(name);
+    // a second look: it may have been healed while it was read
+    if ((await this.isWhole(name)) || (await this.isWhole(name))) return this.faults.healed(name);
     this.faults.noteDamage(name);
     this.logger.error('blob damaged', { blob: name });
+  }
+
+  private async isWhole(name: BlobName): Promise<boolean> {
+    try {
+      return await this.blobs.verify(name);
+    } catch (error) {
+      if (error instanceof BlobMissing) return false;
+      throw error;
+    }
   }
 
   private async checkLog(): Promise<void> {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { AppError } from '../errors/app-error';
 import type { BlobName, BlobStore } from '../storage/blob-store.port';
 import { type Checkpoint, type EventLog, LOG_START } from '../storage/event-log.port';
 import { checkpointNumbers, oddments } from '../storage/folder-inventory';
@@ -20,6 +21,15 @@ export interface Finding {
   readonly repaired?: string;
 }
 
+/** The log as far as it can be read. */
+interface Fold {
+  readonly state: RegistryState;
+  /** What the checkpoints of these numbers should say. */
+  readonly expected: Map<number, Checkpoint>;
+  /** Whether every event was read and understood: else nobody can say what is not needed. */
+  whole: boolean;
+}
+
 /**
  * Checks every promise of a registry's folder: the whole chain of events, the bytes of every blob, checkpoints against the fold of the
  * log, and what lies about.
@@ -27,12 +37,14 @@ export interface Finding {
  *   trusted. Nothing is ever taken away
  */
 export async function* fsck(root: string, repair: boolean): AsyncIterable<Finding> {
-  const { blobs, log } = openStorage(root);
-  const state = new RegistryState();
-  const snapshots = new Map<number, RegistrySnapshot>();
-  yield* checkLog(log, state, new Set(await checkpointNumbers(root)), snapshots);
-  yield* checkCheckpoints(log, state, snapshots, repair);
-  yield* checkBlobs(blobs, state, repair);
+  const storage = openStorage(root);
+  // before the log: a server that runs beside this may write more of both
+  const kept = new Map<number, Checkpoint | undefined>((await checkpointNumbers(root)).map((seq) => [seq, undefined]));
+  for await (const checkpoint of storage.checkpoints.newestFirst()) kept.set(checkpoint.position.seq, checkpoint);
+  const fold: Fold = { state: new RegistryState(), expected: new Map(), whole: true };
+  yield* checkLog(storage.log, fold, kept);
+  yield* checkCheckpoints(storage.checkpoints, kept, fold, repair);
+  yield* checkBlobs(storage.blobs, fold, repair);
   for await (const { kind, path } of oddments(root)) yield NOTES[kind](path);
 }
 
@@ -42,70 +54,84 @@ const NOTES = {
   quarantined: (path: string): Finding => note('QUARANTINED', path, 'damaged bytes that were replaced by good ones, kept for you'),
 };
 
-async function* checkLog(
-  log: EventLog,
-  state: RegistryState,
-  wanted: ReadonlySet<number>,
-  snapshots: Map<number, RegistrySnapshot>,
-): AsyncIterable<Finding> {
+async function* checkLog(log: EventLog, fold: Fold, wanted: ReadonlyMap<number, unknown>): AsyncIterable<Finding> {
+  const { state, expected } = fold;
   try {
     for await (const entry of log.read(LOG_START)) {
       state.apply(entry);
-      if (wanted.has(entry.position.seq)) snapshots.set(entry.position.seq, structuredClone(state.snapshot()));
+      const { position } = entry;
+      if (wanted.has(position.seq) && state.foreign === undefined) expected.set(position.seq, { position, state: plain(state.snapshot()) });
     }
   } catch (error) {
-    if (!(error instanceof LogDamaged)) throw error;
-    yield { code: 'LOG_DAMAGED', severity: 'fatal', subject: `event ${state.position.seq + 1}`, detail: error.message };
+    const reason = diskReason(error);
+    if (!(error instanceof LogDamaged) && reason === undefined) throw error;
+    fold.whole = false;
+    yield fatal('LOG_DAMAGED', state.position.seq + 1, reason ?? (error as Error).message);
   }
   const { foreign } = state;
   if (foreign === undefined) return;
+  fold.whole = false;
   const detail = `of the kind "${foreign.kind}", which a newer version of the service wrote; what follows is checked as far as this one understands it`;
-  yield { code: 'LOG_NEWER', severity: 'fatal', subject: `event ${foreign.seq}`, detail };
+  yield fatal('LOG_NEWER', foreign.seq, detail);
 }
 
 async function* checkCheckpoints(
-  log: EventLog,
-  state: RegistryState,
-  snapshots: ReadonlyMap<number, RegistrySnapshot>,
+  files: ReturnType<typeof openStorage>['checkpoints'],
+  kept: ReadonlyMap<number, Checkpoint | undefined>,
+  { state, expected, whole }: Fold,
   repair: boolean,
 ): AsyncIterable<Finding> {
-  if (snapshots.size === 0) return;
-  const newest = await log.newestCheckpoint();
-  const latest = Math.max(...snapshots.keys());
-  const trusted = newest?.position.seq === latest && agrees(newest, snapshots);
-  if (trusted) return;
-  const detail =
-    newest?.position.seq === latest ? 'it says something else than the events' : 'it is damaged, or of another history; it is passed over';
-  if (repair) await log.saveCheckpoint({ position: state.position, state: state.snapshot() });
-  yield note('CHECKPOINT_UNTRUSTED', `checkpoint ${latest}`, detail, repair ? `checkpoint ${state.position.seq} written` : undefined);
+  for (const [seq, is] of kept) {
+    const should = expected.get(seq);
+    // of what this version cannot read or understand, it cannot say what a checkpoint should be
+    if (!whole && should === undefined) continue;
+    if (is !== undefined && is.position.hash !== should?.position.hash && (is.state as RegistrySnapshot).lineage === state.lineage) {
+      const { seq: end } = state.position;
+      const detail = seq > end ? `It is missing: the log ends at ${end}` : 'It was another one';
+      yield fatal('LOG_DAMAGED', Math.min(seq, end + 1), `${detail}, but there is a checkpoint that was made of event ${seq}`);
+      continue;
+    }
+    const fault = faultOf(is, should);
+    if (fault === undefined) continue;
+    const mend = repair && should !== undefined;
+    if (mend) await files.write(should);
+    yield note('CHECKPOINT_UNTRUSTED', `checkpoint ${seq}`, fault, mend ? 'written again from the events' : undefined);
+  }
 }
 
-function agrees({ position, state }: Checkpoint, snapshots: ReadonlyMap<number, RegistrySnapshot>): boolean {
-  return isDeepStrictEqual(state, JSON.parse(JSON.stringify(snapshots.get(position.seq))));
+/** @returns why a checkpoint is not what it should be, `undefined` where it is */
+function faultOf(is: Checkpoint | undefined, should: Checkpoint | undefined): string | undefined {
+  if (is === undefined) return 'it is damaged, or of another form, and passed over';
+  if (is.position.hash !== should?.position.hash) return 'it is of another history, and passed over';
+  return isDeepStrictEqual(is, should) ? undefined : 'it says something else than the events';
 }
 
-async function* checkBlobs(blobs: BlobStore, state: RegistryState, repair: boolean): AsyncIterable<Finding> {
+async function* checkBlobs(blobs: BlobStore, { state, whole }: Fold, repair: boolean): AsyncIterable<Finding> {
   const users = usersOf(state);
-  const good = new Map<string, BlobName>();
-  const bad: (readonly [BlobName, string])[] = [];
-  const seen = new Set<BlobName>();
+  const good = new Set<BlobName>();
+  const damaged = new Set<BlobName>();
   for await (const { name } of blobs.list()) {
-    seen.add(name);
-    if (await blobs.verify(name)) good.set(name.slice(0, 64), name);
-    else bad.push([name, 'its bytes are not what its name promises']);
+    const sound = await verified(blobs, name);
+    if (sound === true) good.add(name);
+    if (sound === false) damaged.add(name);
   }
-  for (const name of users.keys()) if (!seen.has(name)) bad.push([name, 'it is not there']);
-  for (const [name, detail] of bad) {
-    const needed = users.get(name);
-    const source = good.get(name.slice(0, 64));
-    const mended = repair && needed !== undefined && source !== undefined && (await rewrite(blobs, source, name));
-    const code = seen.has(name) ? 'BLOB_DAMAGED' : 'BLOB_MISSING';
-    const what = needed === undefined ? `${detail}; no version needs it` : `${detail}; needed by ${needed.join(', ')}`;
-    if (needed === undefined) yield note(code, name, what);
-    else yield { code, severity: 'damage', subject: name, detail: what, ...(mended && { repaired: `written again from ${source}` }) };
+  for (const [name, versions] of users) {
+    if (good.has(name)) continue;
+    const what = damaged.has(name) ? 'its bytes are not what its name promises' : 'it is not there';
+    const source = repair ? [...good].find((other) => other.slice(0, 64) === name.slice(0, 64)) : undefined;
+    const outcome = source === undefined ? {} : await rewrite(blobs, source, name);
+    const detail = `${what}; needed by ${versions.join(', ')}${outcome.refused ?? ''}`;
+    const code = damaged.has(name) ? 'BLOB_DAMAGED' : 'BLOB_MISSING';
+    yield { code, severity: 'damage', subject: name, detail, ...(outcome.repaired !== undefined && { repaired: outcome.repaired }) };
   }
-  for (const name of good.values())
+  const unused = whole ? 'no version needs it' : 'no version is known to need it';
+  for (const name of damaged) {
+    if (!users.has(name)) yield note('BLOB_DAMAGED', name, `its bytes are not what its name promises; ${unused}`);
+  }
+  // what an event that cannot be read says may need any of them
+  for (const name of whole ? good : []) {
     if (!users.has(name)) yield note('BLOB_ORPHANED', name, 'no version needs it; a collection takes it away');
+  }
 }
 
 function usersOf(state: RegistryState): ReadonlyMap<BlobName, readonly string[]> {
@@ -116,17 +142,48 @@ function usersOf(state: RegistryState): ReadonlyMap<BlobName, readonly string[]>
   return users;
 }
 
-async function rewrite(blobs: BlobStore, source: BlobName, name: BlobName): Promise<boolean> {
-  const staged = await blobs.stage(await blobs.open(source), Number.MAX_SAFE_INTEGER);
+/** @returns whether the bytes are good; `undefined` where the blob is gone: a server that runs may have collected it */
+async function verified(blobs: BlobStore, name: BlobName): Promise<boolean | undefined> {
   try {
-    await blobs.put(staged, name);
-    return true;
+    return await blobs.verify(name);
   } catch (error) {
-    if (error instanceof BlobMissing) return false;
+    if (error instanceof BlobMissing) return undefined;
     throw error;
-  } finally {
-    await staged.discard();
   }
+}
+
+async function rewrite(
+  blobs: BlobStore,
+  source: BlobName,
+  name: BlobName,
+): Promise<{ readonly repaired?: string; readonly refused?: string }> {
+  try {
+    const staged = await blobs.stage(await blobs.open(source), Number.MAX_SAFE_INTEGER);
+    try {
+      await blobs.put(staged, name);
+      return { repaired: `written again from ${source}` };
+    } finally {
+      await staged.discard();
+    }
+  } catch (error) {
+    const reason = error instanceof AppError ? error.message : diskReason(error);
+    if (reason === undefined) throw error;
+    return { refused: `; it could not be written again from ${source}: ${reason}` };
+  }
+}
+
+/** @returns what the disk said, `undefined` for any other error */
+function diskReason(error: unknown): string | undefined {
+  return typeof error === 'object' && error !== null && 'syscall' in error ? (error as unknown as Error).message : undefined;
+}
+
+/** As it comes out of a file. */
+function plain(snapshot: RegistrySnapshot): unknown {
+  return JSON.parse(JSON.stringify(snapshot));
+}
+
+function fatal(code: string, event: number, detail: string): Finding {
+  return { code, severity: 'fatal', subject: `event ${event}`, detail };
 }
 
 function note(code: string, subject: string, detail: string, repaired?: string): Finding {

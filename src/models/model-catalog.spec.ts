@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { access, readFile, rm } from 'node:fs/promises';
 import { Logger } from '@nestjs/common';
 import { type ImportReport, type LoadedModel, type ModelFile, ModelRuntime } from '../runtime/model-runtime.port';
-import { ModelDamaged } from '../runtime/runtime.errors';
+import { ModelDamaged, ModelRefused } from '../runtime/runtime.errors';
 import { LOG_START, type LogPosition } from '../storage/event-log.port';
 import { MemoryBlobStore } from '../storage/memory-blob.store';
 import { sealEvent } from '../storage/stored-event';
@@ -46,7 +46,8 @@ class House {
   readonly state = new RegistryState();
   readonly runtime = new NotebookRuntime();
   readonly blobs = new MemoryBlobStore();
-  readonly catalog = new ModelCatalog(this.state, this.runtime, this.blobs, new VersionFaults());
+  readonly faults = new VersionFaults();
+  readonly catalog = new ModelCatalog(this.state, this.runtime, this.blobs, this.faults);
   private at: LogPosition = LOG_START;
 
   /** Publishes a version whose file says its name. */
@@ -374,6 +375,74 @@ describe(ModelCatalog, () => {
       const record = await mended();
       await (await house.catalog.load(record)).retire();
       expect((await house.catalog.resolve('iris', { version: 1 })).record).toBe(record);
+    });
+  });
+
+  describe('a stored file that is damaged or lost', () => {
+    it('makes its version corrupt, and no other; the others are served', async () => {
+      const rotten = await house.publish('rotten', 1, 'production');
+      const lost = await house.publish('lost', 1, 'production');
+      const sound = await house.publish('sound', 1, 'production');
+      house.runtime.bad.add('rotten/1');
+      await house.blobs.remove(shaOf(lost));
+      await house.catalog.loadProduction();
+      expect([rotten, lost, sound].map((record) => house.faults.isCorrupt(record))).toEqual([true, true, false]);
+      expect(house.catalog.serving).toEqual(['sound']);
+    });
+
+    it('does not make a version corrupt that an engine cannot load', async () => {
+      const record = await house.publish('iris', 1, 'production');
+      house.runtime.load = () => Promise.reject(new ModelRefused('no such operator'));
+      await house.catalog.loadProduction();
+      expect(house.catalog.broken).toHaveLength(1);
+      expect(house.faults.isCorrupt(record)).toBe(false);
+    });
+
+    it('keeps nobody from asking for another version of the same model', async () => {
+      await house.publish('iris', 1, 'production');
+      await house.publish('iris', 2);
+      house.runtime.bad.add('iris/1');
+      await house.catalog.loadProduction();
+      expect((await house.catalog.resolve('iris', { version: 2 })).record.version).toBe(2);
+    });
+
+    it('goes on being answered from memory where a scrub finds it, and is not loaded from the damaged bytes again', async () => {
+      const record = await house.publish('iris', 1, 'production');
+      await house.catalog.loadProduction();
+      house.faults.noteDamage(record.blob);
+      house.runtime.bad.add('iris/1');
+      expect((await house.catalog.resolve('iris')).record).toBe(record);
+      expect(house.faults.isCorrupt(record)).toBe(true);
+      house.move('iris', 1, 'archived');
+      await house.catalog.settle('iris');
+      house.move('iris', 1, 'production');
+      await house.catalog.loadProduction();
+      expect(house.catalog.serving).toEqual([]);
+      expect(house.catalog.broken).toHaveLength(1);
+    });
+
+    it('is served again as soon as it is healed, without a restart, and is named broken until then', async () => {
+      const record = await house.publish('iris', 1, 'production');
+      house.runtime.bad.add('iris/1');
+      await house.catalog.loadProduction();
+      house.runtime.bad.clear();
+      house.faults.healed(record.blob);
+      expect(house.faults.isCorrupt(record)).toBe(false);
+      expect(house.catalog.broken).toHaveLength(1); // good bytes are not yet a model in memory
+      await house.catalog.loadProduction('iris');
+      expect(house.catalog.broken).toEqual([]);
+      expect((await house.catalog.resolve('iris')).record).toBe(record);
+    });
+
+    it('is tried at once by the next caller when it is healed', async () => {
+      const record = await house.publish('iris', 1);
+      house.runtime.bad.add('iris/1');
+      const resolving = async () => house.catalog.resolve('iris', { version: 1 });
+      await expect(resolving()).rejects.toMatchObject({ code: 'MODEL_UNAVAILABLE' });
+      house.runtime.bad.clear();
+      await expect(resolving()).rejects.toMatchObject({ code: 'MODEL_UNAVAILABLE' });
+      house.faults.healed(record.blob);
+      expect((await resolving()).record).toBe(record);
     });
   });
 

@@ -36,10 +36,11 @@ export class ModelRegistry {
   /**
    * Makes an upload a version: proved in a process of its own, then its bytes durable, then the one event from which on it exists.
    * An equal manifest again gives the same version. The upload is discarded, whatever happens.
-   * @throws ModelRefused, ImportDeadlineExceeded, MetadataMismatch, VersionTaken, NoSpace, CommitUncertain; with `stage`, as `move`
+   * @throws ReadOnly, ModelRefused, ImportDeadlineExceeded, MetadataMismatch, VersionTaken, NoSpace, CommitUncertain; with `stage`, as `move`
    */
   async publish(upload: Upload, actor: string): Promise<Published> {
     try {
+      await this.journal.requireWritable();
       const published = await this.record(upload, await this.prove(upload), actor);
       await this.describe(upload, actor);
       if (upload.stage !== undefined && upload.stage !== published.record.stage) {

@@ -10,6 +10,7 @@ import {
   type StoredEvent,
 } from '../storage/event-log.port';
 import { MemoryEventLog } from '../storage/memory-event.log';
+import type { StorageKeeper } from '../storage/storage-keeper.service';
 import { CommitUncertain, NoSpace } from '../storage/storage.errors';
 import { type Decision, RegistryJournal } from './registry-journal';
 import { RegistryState } from './registry-state';
@@ -325,4 +326,211 @@ describe(RegistryJournal, () => {
       expect(await eventsOf(log)).toHaveLength(1);
     });
   });
+
+  describe('checkpoints', () => {
+    /** Commits as many versions as it takes for the log to end at event `seq`. */
+    async function growTo(seq: number, { journal, state }: Awaited<ReturnType<typeof started>>): Promise<void> {
+      while (state.position.seq < seq) await journal.commit('ada', () => nextVersion(state, `model-${state.position.seq % 7}`));
+    }
+
+    /** What a start makes of a log, with and without its checkpoints, and after which event it began to read. */
+    async function starts(log: EventLog) {
+      const read = jest.spyOn(log, 'read');
+      const withThem = await started(log);
+      const from = read.mock.calls[0]?.[0].seq;
+      const forgetful = new RacedLog(log, async () => {});
+      forgetful.newestCheckpoint = async () => undefined;
+      const withoutThem = await started(forgetful);
+      read.mockRestore();
+      return { withThem: withThem.state, withoutThem: withoutThem.state, from };
+    }
+
+    it.each(Array.from({ length: 25 }, (_, seed) => seed))(
+      'make a start equal to one from nothing, whatever happened (history %i)',
+      async (seed) => {
+        const random = randomFrom(seed);
+        const below = (limit: number) => Math.floor(random() * limit);
+        const log = new MemoryEventLog();
+        const { journal, state } = await started(log);
+        let saved = 0;
+        for (let step = 0; step < 60; step++) {
+          if (below(15) === 0) {
+            await journal.saveCheckpoint();
+            saved = state.position.seq;
+          }
+          await journal.commit(`writer ${below(3)}`, () => anyDecision(state, below));
+        }
+        const { withThem, withoutThem, from } = await starts(log);
+        expect(from).toBe(saved);
+        expect(withThem.snapshot()).toEqual(withoutThem.snapshot());
+        expect(withThem.snapshot()).toEqual(state.snapshot());
+        expect(withThem.position).toEqual(withoutThem.position);
+        for (const { name, production } of withThem.list()) {
+          expect(production).toBe(production && withThem.requireVersion(name, production.version));
+        }
+      },
+    );
+
+    it('are written every thousand events', async () => {
+      const log = new MemoryEventLog();
+      const save = jest.spyOn(log, 'saveCheckpoint');
+      const one = await started(log);
+      await growTo(999, one);
+      expect(save).not.toHaveBeenCalled();
+      await growTo(2005, one);
+      expect(save.mock.calls.map(([{ position }]) => position.seq)).toEqual([1000, 2000]);
+      expect((await starts(log)).from).toBe(2000);
+    });
+
+    it('are written at a start that had to read a thousand events or more, but not at every start', async () => {
+      const log = new MemoryEventLog();
+      const quiet = new RacedLog(log, async () => {});
+      quiet.saveCheckpoint = async () => {};
+      await growTo(1003, await started(quiet));
+      const save = jest.spyOn(log, 'saveCheckpoint');
+      await started(log);
+      expect(save.mock.calls.map(([{ position }]) => position.seq)).toEqual([1003]);
+      const again = await started(log);
+      await growTo(1100, again);
+      expect(save).toHaveBeenCalledTimes(1);
+    });
+
+    it('that cannot be written harm nothing, and are not tried at every event', async () => {
+      const log = new MemoryEventLog();
+      const save = jest.spyOn(log, 'saveCheckpoint').mockRejectedValue(new NoSpace());
+      const one = await started(log);
+      await growTo(1500, one);
+      expect(save).toHaveBeenCalledTimes(1);
+      expect((await starts(log)).from).toBe(0);
+    });
+
+    it('are never written of a log that a newer version wrote to: a start from one would take changes again', async () => {
+      const log = new MemoryEventLog();
+      const warn = jest.spyOn(Logger.prototype, 'warn');
+      const one = await started(log);
+      await log.append(one.state.position, { kind: 'version.deleted', model: 'iris', actor: 'new', correlationId: 'c' });
+      const quiet = new RacedLog(log, async () => {});
+      let { position } = (await started(quiet)).state;
+      for (let more = 0; more < 1000; more++) {
+        position = (await log.append(position, { kind: 'blobs.condemned', digests: [], actor: 'new', correlationId: 'c' })).position;
+      }
+      for (let start = 0; start < 2; start++) {
+        const { journal, state } = await started(log);
+        expect(journal.readOnlyReason).toContain('"version.deleted"');
+        await expect(journal.saveCheckpoint()).rejects.toMatchObject({ code: 'READ_ONLY' });
+        await expect(journal.commit('ada', () => nextVersion(state, 'iris'))).rejects.toMatchObject({ code: 'READ_ONLY' });
+      }
+      expect(await log.newestCheckpoint()).toBeUndefined();
+      expect(warn).not.toHaveBeenCalled();
+      warn.mockRestore();
+    });
+  });
+
+  describe('on a file system that is not safe', () => {
+    /** A keeper that says so, as long as it is told to. */
+    function keeper(safe: boolean) {
+      return { prepare: jest.fn(async () => {}), selfTest: { safe } };
+    }
+    const processIn = (log: EventLog, kept: ReturnType<typeof keeper>) => {
+      const state = new RegistryState();
+      return { state, journal: new RegistryJournal(log, state, kept as unknown as StorageKeeper) };
+    };
+
+    it('has the file system tried before it reads the log', async () => {
+      const log = new MemoryEventLog();
+      const kept = keeper(true);
+      const read = jest.spyOn(log, 'newestCheckpoint');
+      await processIn(log, kept).journal.onModuleInit();
+      expect(kept.prepare).toHaveBeenCalledTimes(1);
+      expect(kept.prepare.mock.invocationCallOrder[0]).toBeLessThan(read.mock.invocationCallOrder[0] as number);
+    });
+
+    it('starts on what is there, and goes on reading what others write, but takes no changes', async () => {
+      const log = new MemoryEventLog();
+      const elsewhere = await started(log);
+      await elsewhere.journal.commit('bob', () => nextVersion(elsewhere.state, 'iris'));
+      const { journal, state } = processIn(log, keeper(false));
+      await journal.onModuleInit();
+      expect(versionsOf(state, 'iris')).toEqual([1]);
+      expect(journal.readOnlyReason).toBe('the file system lacks what the registry needs');
+      const decide = jest.fn(() => nextVersion(state, 'iris'));
+      await expect(journal.commit('ada', decide)).rejects.toMatchObject({ code: 'READ_ONLY', kind: 'unavailable' });
+      expect(decide).not.toHaveBeenCalled();
+      await elsewhere.journal.commit('bob', () => nextVersion(elsewhere.state, 'iris'));
+      expect(await journal.readOn()).toBe(true);
+      expect(versionsOf(state, 'iris')).toEqual([1, 2]);
+      expect(await eventsOf(log)).toHaveLength(3);
+    });
+
+    it('makes no registry of an empty place, and makes it with the first change once it is safe', async () => {
+      const log = new MemoryEventLog();
+      const kept = keeper(false);
+      const { journal, state } = processIn(log, kept);
+      await journal.onModuleInit();
+      await expect(journal.commit('ada', () => nextVersion(state, 'iris'))).rejects.toMatchObject({ code: 'READ_ONLY' });
+      expect(await eventsOf(log)).toEqual([]);
+      kept.selfTest.safe = true; // a later test found room
+      expect(journal.readOnlyReason).toBeUndefined();
+      await journal.commit('ada', () => nextVersion(state, 'iris'));
+      expect((await eventsOf(log)).map(({ kind, actor }) => `${kind} by ${actor}`)).toEqual([
+        'registry.created by system',
+        'version.published by ada',
+      ]);
+      expect(state.lineage).toMatch(/^[0-9a-f-]{36}$/);
+    });
+  });
+
+  it('goes on reading while the disk does not confirm, and says why it takes no changes', async () => {
+    const log = new ShakyLog(2, 4);
+    const { journal, state } = await started(log);
+    expect(journal.readOnlyReason).toBeUndefined();
+    await expect(journal.commit('ada', () => nextVersion(state, 'iris'))).rejects.toBeInstanceOf(CommitUncertain);
+    expect(journal.readOnlyReason).toBe('the disk did not confirm the last event');
+    expect(await journal.readOn()).toBe(false);
+    expect(versionsOf(state, 'iris')).toEqual([1]);
+    await expect(journal.saveCheckpoint()).rejects.toMatchObject({ code: 'READ_ONLY' });
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await expect(journal.commit('ada', () => undefined)).rejects.toMatchObject({ code: 'READ_ONLY' });
+    }
+    await journal.commit('ada', () => undefined);
+    expect(journal.readOnlyReason).toBeUndefined();
+  });
+
+  it('goes on taking changes after a read that failed', async () => {
+    const log = new MemoryEventLog();
+    const { journal, state } = await started(log);
+    jest.spyOn(log, 'read').mockImplementationOnce(() => {
+      throw new Error('EIO');
+    });
+    await expect(journal.readOn()).rejects.toThrow('EIO');
+    await journal.commit('ada', () => nextVersion(state, 'iris'));
+    expect(versionsOf(state, 'iris')).toEqual([1]);
+  });
 });
+
+/** Numbers from 0 to 1, the same for a seed in every run (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Something that may happen to a registry; published bytes repeat, and so do those that are condemned. */
+function anyDecision(state: RegistryState, below: (limit: number) => number): Decision | undefined {
+  const sha256 = String(below(8)).repeat(64);
+  const models = state.list();
+  const model = models[below(models.length)];
+  const kind = below(10);
+  if (model === undefined || kind < 4) {
+    const name = `model-${below(4)}`;
+    return { ...nextVersion(state, name), manifest: { files: [{ path: 'm', size: 1, sha256 }], metadata: {} } } as Decision;
+  }
+  if (kind === 4) return { kind: 'model.described', model: model.name, description: `text ${below(3)}`, tags: [`tag ${below(3)}`] };
+  if (kind === 5) return { kind: 'blobs.condemned', digests: [sha256] };
+  const stage = (['production', 'production', 'staging', 'archived'] as const)[below(4)] as 'production';
+  return { kind: 'stage.changed', model: model.name, version: [...model.versions.keys()][below(model.versions.size)] as number, stage };
+}

@@ -40,7 +40,7 @@ export class RegistryJournal implements OnModuleInit {
     const { seq } = this.state.position;
     this.logger.log('registry read', { events: seq, fromCheckpoint: checkpoint?.position.seq ?? 0, models: this.state.list().length });
     if (this.readOnlyReason !== undefined) this.logger.error('the registry takes no changes', { reason: this.readOnlyReason });
-    if (seq - this.checkpointAt >= CHECKPOINT_EVERY) await this.tryCheckpoint();
+    await this.checkpointIfDue();
   }
 
   /** Why no changes are taken, if none are. Predictions do not depend on it. */
@@ -62,6 +62,11 @@ export class RegistryJournal implements OnModuleInit {
     return turn;
   }
 
+  /** For work that would be lost if it could not be committed: says so before it is done. @throws ReadOnly */
+  requireWritable(): Promise<void> {
+    return this.commit('system', () => undefined);
+  }
+
   /** Reads what others wrote, in turn with this process's own commits. @returns whether there was anything @throws LogDamaged */
   readOn(): Promise<boolean> {
     const turn = this.last.then(() => this.foldNew());
@@ -69,32 +74,37 @@ export class RegistryJournal implements OnModuleInit {
     return turn;
   }
 
-  /** Keeps the state as it is now, so that the next start need not fold what came before. */
+  /** Keeps the state as it is now, so that the next start need not fold what came before. @throws ReadOnly */
   async saveCheckpoint(): Promise<void> {
+    // above all where a newer version wrote events: what they did is not in this state, and a start from it would not miss it
+    if (this.readOnlyReason !== undefined) throw new ReadOnly(this.readOnlyReason);
     const { position } = this.state;
     await this.log.saveCheckpoint({ position, state: this.state.snapshot() });
     this.checkpointAt = position.seq;
   }
 
+  /** Every commit on an empty log writes the first event before its own. */
   private begin(): Promise<void> {
-    const first = (): Decision | undefined =>
-      this.state.position.seq === 0 ? { kind: 'registry.created', lineage: randomUUID() } : undefined;
-    return CorrelationContext.run({ correlationId: `start-${randomUUID()}` }, () => this.commit('system', first));
+    return CorrelationContext.run({ correlationId: `start-${randomUUID()}` }, () => this.requireWritable());
   }
 
   private async decideAndAppend(actor: string, decide: () => Decision | undefined): Promise<void> {
     for (;;) {
       await this.foldNew();
-      await this.requireWritable();
+      await this.settleOrRefuse();
+      if (this.state.position.seq === 0) {
+        await this.append('system', { kind: 'registry.created', lineage: randomUUID() });
+        continue;
+      }
       const decision = decide();
       if (decision === undefined) return;
       if (await this.append(actor, decision)) break;
     }
-    if (this.state.position.seq - this.checkpointAt >= CHECKPOINT_EVERY) await this.tryCheckpoint();
+    await this.checkpointIfDue();
   }
 
   /** After an event that was not confirmed: the log has been read again, now the disk is asked again. @throws ReadOnly */
-  private async requireWritable(): Promise<void> {
+  private async settleOrRefuse(): Promise<void> {
     await this.trySettle();
     if (this.readOnlyReason !== undefined) throw new ReadOnly(this.readOnlyReason);
   }
@@ -133,7 +143,8 @@ export class RegistryJournal implements OnModuleInit {
   }
 
   /** A checkpoint that cannot be written costs time at the next start, and nothing else. */
-  private async tryCheckpoint(): Promise<void> {
+  private async checkpointIfDue(): Promise<void> {
+    if (this.state.position.seq - this.checkpointAt < CHECKPOINT_EVERY || this.readOnlyReason !== undefined) return;
     try {
       await this.saveCheckpoint();
     } catch (error) {

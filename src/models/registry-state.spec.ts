@@ -208,4 +208,125 @@ describe(RegistryState, () => {
     expect(() => history.add(moved('price', 1, 'production'))).toThrow('price');
     expect(history.state.list().map(({ name }) => name)).toEqual(['iris']);
   });
+
+  describe('an event that lacks what its kind has', () => {
+    it.each([
+      ['version.published', { model: 'price', version: 1 }],
+      ['version.published', { model: 'price', version: 1, manifest: {} }],
+      ['version.published', { model: 'price', version: 1, manifest: null }],
+      ['blobs.condemned', {}],
+      ['blobs.condemned', { digests: 7 }],
+    ])('is damage (%s %j), and makes nothing up', (kind, members) => {
+      const history = new History().add(created()).add(published('iris', 1));
+      const before = history.position;
+      expect(() => history.add({ kind, ...members })).toThrow(
+        expect.objectContaining({
+          code: 'LOG_DAMAGED',
+          message: expect.stringContaining(`Event 3 of the log cannot be trusted: it lacks`),
+        }),
+      );
+      expect(history.state.position).toEqual(before);
+      expect(history.state.list().map(({ name }) => name)).toEqual(['iris']);
+    });
+  });
+
+  describe('the names of blobs', () => {
+    const DIGEST = 'a'.repeat(64);
+    const condemned = (...digests: readonly string[]): Decision => ({ kind: 'blobs.condemned', digests });
+
+    it('are the digests of their bytes', () => {
+      const { state } = new History().add(created()).add(published('iris', 1));
+      expect(state.blobName(DIGEST)).toBe(DIGEST);
+      expect(state.requireVersion('iris', 1).blob).toBe(DIGEST);
+      expect(state.referenced()).toEqual(new Set([DIGEST]));
+    });
+
+    it('have the number of the event that condemned them last, from then on', () => {
+      const history = new History()
+        .add(created())
+        .add(condemned(DIGEST, 'b'.repeat(64)))
+        .add(published('iris', 1));
+      expect(history.state.blobName(DIGEST)).toBe(`${DIGEST}.2`);
+      expect(history.state.blobName('b'.repeat(64))).toBe(`${'b'.repeat(64)}.2`);
+      expect(history.state.blobName('c'.repeat(64))).toBe('c'.repeat(64));
+      history.add(condemned(DIGEST)).add(published('iris', 2));
+      expect(history.state.blobName(DIGEST)).toBe(`${DIGEST}.4`);
+      expect([1, 2].map((version) => history.state.requireVersion('iris', version).blob)).toEqual([`${DIGEST}.2`, `${DIGEST}.4`]);
+      expect(history.state.referenced()).toEqual(new Set([`${DIGEST}.2`, `${DIGEST}.4`]));
+    });
+  });
+
+  describe('a snapshot', () => {
+    const eventful = (): History =>
+      new History()
+        .add(created())
+        .add(published('price', 7))
+        .add({ kind: 'blobs.condemned', digests: ['a'.repeat(64), 'c'.repeat(64)] })
+        .add(published('iris', 2))
+        .add(published('iris', 1))
+        .add(moved('iris', 1, 'production'))
+        .add(moved('iris', 2, 'production'))
+        .add({ kind: 'model.described', model: 'iris', description: 'grüße', tags: ['b', 'a'] })
+        .add(published('never-promoted', 1))
+        .add(moved('price', 7, 'archived'));
+    /** As a checkpoint brings it back: through the text of a file. */
+    const restored = ({ state }: History): RegistryState => {
+      const copy = new RegistryState();
+      copy.restore(JSON.parse(JSON.stringify(state.snapshot())), state.position);
+      return copy;
+    };
+
+    it('brings everything back as it was, in the same order', () => {
+      const history = eventful();
+      const copy = restored(history);
+      expect(copy.list()).toEqual(history.state.list());
+      expect(copy.snapshot()).toEqual(history.state.snapshot());
+      expect([...copy.require('iris').versions.keys()]).toEqual([2, 1]);
+      expect(copy.position).toEqual(history.position);
+      expect(copy.lineage).toBe('line-1');
+      expect(copy.foreign).toBeUndefined();
+      expect(copy.referenced()).toEqual(history.state.referenced());
+      for (const digit of ['a', 'b', 'c']) expect(copy.blobName(digit.repeat(64))).toBe(history.state.blobName(digit.repeat(64)));
+      expect(copy.blobName('a'.repeat(64))).toBe(`${'a'.repeat(64)}.3`);
+    });
+
+    // what is in production is compared by identity, and moved by changing its stage
+    it('has in production the very version that it lists', () => {
+      const copy = restored(eventful());
+      expect(copy.require('iris').production).toBe(copy.requireVersion('iris', 2));
+      expect(copy.require('never-promoted').production).toBeUndefined();
+      expect(copy.require('price').production).toBeUndefined();
+    });
+
+    it('goes on as if nothing had happened', () => {
+      const history = eventful();
+      const copy = restored(history);
+      const further = [moved('iris', 1, 'production'), published('price', 8), moved('price', 8, 'production'), published('new', 1)];
+      let at = history.position;
+      for (const decision of further) {
+        const { entry } = sealEvent(at, { ...decision, actor: 'bob', correlationId: 'test-0002' }, new Date('2026-11-23T12:00:00.000Z'));
+        at = entry.position;
+        history.state.apply(entry);
+        copy.apply(entry);
+      }
+      expect(copy.snapshot()).toEqual(history.state.snapshot());
+      expect(copy.require('iris').production).toBe(copy.requireVersion('iris', 1));
+      expect(copy.requireVersion('iris', 2).stage).toBe('archived');
+    });
+
+    it('shares nothing that changes with the state that it was restored to', () => {
+      const history = eventful();
+      const snapshot = history.state.snapshot();
+      const copies = [new RegistryState(), new RegistryState()] as const;
+      for (const copy of copies) copy.restore(snapshot, history.position);
+      const before = JSON.stringify(snapshot);
+      const { entry } = sealEvent(history.position, { ...moved('iris', 1, 'production'), actor: 'bob', correlationId: 'c' }, new Date());
+      copies[0].apply(entry);
+      for (const state of [copies[1], history.state]) expect(JSON.stringify(state.snapshot())).toBe(before);
+    });
+
+    it('of nothing is nothing', () => {
+      expect(new RegistryState().snapshot()).toEqual({ lineage: '', condemned: [], models: [] });
+    });
+  });
 });

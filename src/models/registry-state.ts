@@ -125,7 +125,12 @@ export class RegistryState {
 
   /** Folds in the next event. @throws LogDamaged where it contradicts those before it */
   apply({ event, position }: LogEntry): void {
-    this.fold(event as StoredEvent & RegistryEvent);
+    try {
+      this.fold(event as StoredEvent & RegistryEvent);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      throw new LogDamaged(position.seq, `it lacks what an event of the kind "${event.kind}" has`, { cause: error });
+    }
     this.at = position;
   }
 
@@ -153,8 +158,8 @@ export class RegistryState {
 
   private publish(event: StoredEvent & VersionPublished): void {
     const { model, version, digest, manifest, engine, executable, signature, at, actor } = event;
-    const record = this.touch(model, event.seq);
     const blob = this.blobName(manifest.files[0]?.sha256 ?? '');
+    const record = this.touch(model, event.seq);
     const published = { blob, publishedAt: at, publishedBy: actor, stage: 'staging' as const };
     record.versions.set(version, { model, version, digest, manifest, engine, executable, signature, ...published });
     record.highest = Math.max(record.highest, version);

@@ -28,6 +28,7 @@ export class UpkeepJob implements OnApplicationBootstrap, BeforeApplicationShutd
   ) {}
 
   onApplicationBootstrap(): void {
+    this.report();
     this.timer = setInterval(() => void this.tick(), TICK_MS).unref();
   }
 
@@ -49,6 +50,10 @@ export class UpkeepJob implements OnApplicationBootstrap, BeforeApplicationShutd
     // what is lost between its bytes and its event stays as long as an unfinished upload
     await this.try('collect', () => this.collector.collect('upkeep', this.config.uploadTtlHours * 3_600_000));
     if (this.config.scrubDays > 0) await this.try('scrub', () => this.scrub.slice(1 / (this.config.scrubDays * TICKS_A_DAY)));
+    this.report();
+  }
+
+  private report(): void {
     this.metrics.readOnly.set(this.journal.readOnlyReason === undefined ? 0 : 1);
   }
 

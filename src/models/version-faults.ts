@@ -1,8 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Optional } from '@nestjs/common';
 import { AppError } from '../errors/app-error';
 import { ModelDamaged } from '../runtime/runtime.errors';
 import type { BlobName } from '../storage/blob-store.port';
 import { BlobMissing } from '../storage/storage.errors';
+import { StorageMetrics } from '../storage/storage.metrics';
 import type { VersionRecord } from './registry-state';
 
 /** Why a version cannot be loaded. */
@@ -23,6 +24,8 @@ export class VersionFaults {
   private readonly faults = new Map<VersionRecord, VersionFault>();
   private readonly damaged = new Set<BlobName>();
 
+  constructor(@Optional() private readonly metrics?: StorageMetrics) {}
+
   /** Why the version is not worth another attempt now; `undefined` where it is. */
   blocking(record: VersionRecord): VersionFault | undefined {
     const fault = this.faults.get(record);
@@ -41,30 +44,35 @@ export class VersionFaults {
 
   note(record: VersionRecord, error: unknown): void {
     const corrupt = error instanceof ModelDamaged || error instanceof BlobMissing;
-    if (corrupt) this.damaged.add(record.blob);
+    if (corrupt) this.noteDamage(record.blob);
     this.faults.set(record, { reason: reasonOf(error), corrupt, at: performance.now() });
   }
 
-  /** A scrub found it. */
+  /** Lost or damaged: a load or a scrub found it. */
   noteDamage(blob: BlobName): void {
     this.damaged.add(blob);
+    this.count();
   }
 
   /** The version was loaded: its file was whole. */
   clear(record: VersionRecord): void {
     this.faults.delete(record);
     this.damaged.delete(record.blob);
+    this.count();
   }
 
-  /** The bytes were written again, and checked. */
+  /** The bytes are whole: read by a scrub, or written again. */
   healed(blob: BlobName): void {
     this.damaged.delete(blob);
-    for (const record of this.faults.keys()) if (record.blob === blob) this.faults.delete(record);
+    this.count();
+    for (const [record, fault] of this.faults) {
+      // still not in memory, but worth another attempt at once
+      if (record.blob === blob) this.faults.set(record, { ...fault, corrupt: false, at: Number.NEGATIVE_INFINITY });
+    }
   }
 
-  /** How many blobs are known to be lost or damaged. */
-  get damagedBlobs(): number {
-    return this.damaged.size;
+  private count(): void {
+    this.metrics?.damagedBlobs.set(this.damaged.size);
   }
 }
 

@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { hasCode } from '../errors/has-code';
+
+/** How a disk says that it has lost bytes: a sector that cannot be read, a checksum of the file system that does not hold. */
+const LOST = ['EIO', 'EBADMSG', 'EUCLEAN'];
 
 /** What a blob is called: the SHA-256 of its bytes (64 hex digits), or `<64 hex>.<n>` where event n had condemned that name before. */
 export type BlobName = string;
@@ -60,11 +64,16 @@ export abstract class BlobStore {
   /** Every blob, in the order of names. What is no blob is passed over. */
   abstract list(): AsyncIterable<ListedBlob>;
 
-  /** Reads a blob whole. @returns whether its bytes are what its name promises @throws BlobMissing */
+  /** Reads a blob whole. @returns whether its bytes are what its name promises; no where the disk has lost them @throws BlobMissing */
   async verify(name: BlobName): Promise<boolean> {
-    const hash = createHash('sha256');
-    for await (const chunk of await this.open(name)) hash.update(chunk as Uint8Array);
-    return name.startsWith(hash.digest('hex'));
+    try {
+      const hash = createHash('sha256');
+      for await (const chunk of await this.open(name)) hash.update(chunk as Uint8Array);
+      return name.startsWith(hash.digest('hex'));
+    } catch (error) {
+      if (hasCode(error, ...LOST)) return false;
+      throw error;
+    }
   }
 
   /** Takes a damaged blob out of service, and keeps its bytes for people. @throws BlobMissing */

@@ -11,7 +11,7 @@ const SCHEMA = 1;
 const KEPT = 2;
 const NAME = /^[0-9]{20}\.json$/;
 
-/** Checkpoints as files, `checkpoints/<20 digits>.json`, with the SHA-256 of their state: a flipped bit must not become a fact. */
+/** Checkpoints as files, `checkpoints/<20 digits>.json`, with the SHA-256 of what they say: a flipped bit must not become a fact. */
 export class CheckpointFiles {
   private readonly folder: string;
 
@@ -20,8 +20,16 @@ export class CheckpointFiles {
   }
 
   /** Writes one, and takes away all but the newest ones. */
-  async save({ position, state }: Checkpoint): Promise<void> {
-    const sha256 = hashOf(canonicalize(state) as string);
+  async save(checkpoint: Checkpoint): Promise<void> {
+    await this.write(checkpoint);
+    // those of a later place are another process's, or of no history at all: the good ones must not make room for them
+    const earlier = (await this.names()).filter((name) => Number(name.slice(0, 20)) <= checkpoint.position.seq);
+    for (const name of earlier.slice(KEPT)) await rm(join(this.folder, name), { force: true });
+  }
+
+  /** Writes one and takes nothing away, but for a damaged one whose number it has. */
+  async write({ position, state }: Checkpoint): Promise<void> {
+    const sha256 = sumOf({ position, state });
     const staged = await this.files.writeStaged(Buffer.from(canonicalize({ schema: SCHEMA, position, sha256, state }) as string));
     try {
       // one that is taken says the same, or is damaged: then a good one takes its place
@@ -31,7 +39,6 @@ export class CheckpointFiles {
     } finally {
       await rm(staged, { force: true });
     }
-    for (const name of (await this.names()).slice(KEPT)) await rm(join(this.folder, name), { force: true });
   }
 
   /** Those that are whole, the newest first. */
@@ -44,7 +51,9 @@ export class CheckpointFiles {
 
   private async names(): Promise<readonly string[]> {
     try {
-      return (await readdir(this.folder)).filter((name) => NAME.test(name)).sort().reverse(); // prettier-ignore
+      const entries = await readdir(this.folder, { withFileTypes: true });
+      const names = entries.filter((entry) => entry.isFile() && NAME.test(entry.name)).map(({ name }) => name);
+      return names.sort().reverse();
     } catch (error) {
       if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
       throw error;
@@ -58,9 +67,13 @@ export class CheckpointFiles {
         schema: number;
         sha256: string;
       };
-      return schema === SCHEMA && hashOf(canonicalize(state) as string) === sha256 ? { position, state } : undefined;
+      return schema === SCHEMA && sumOf({ position, state }) === sha256 ? { position, state } : undefined;
     } catch {
       return undefined;
     }
   }
+}
+
+function sumOf(checkpoint: Checkpoint): string {
+  return hashOf(canonicalize(checkpoint) as string);
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { hasCode } from '../errors/has-code';
 import { OWNER_PREFIX } from './staging-owner';
@@ -91,8 +92,8 @@ export class DurableFiles {
     try {
       return await work();
     } catch (error) {
-      if (hasErrno(error)) this.metrics?.countFailure(error.code);
-      throw hasCode(error, 'ENOSPC', 'EDQUOT') ? new NoSpace({ cause: error }) : error;
+      if (hasErrno(error)) this.metrics?.countFailure(isQuota(error) ? 'EDQUOT' : error.code);
+      throw hasCode(error, 'ENOSPC') || isQuota(error) ? new NoSpace({ cause: error }) : error;
     }
   }
 
@@ -107,6 +108,11 @@ export class DurableFiles {
   }
 }
 
-function hasErrno(error: unknown): error is { readonly code: string } {
+function hasErrno(error: unknown): error is { readonly code: string; readonly errno?: number } {
   return typeof error === 'object' && error !== null && 'syscall' in error && 'code' in error;
+}
+
+/** libuv has no name for a quota that is used up: Node's code for it is "Unknown system error -122". */
+function isQuota(error: unknown): boolean {
+  return hasCode(error, 'EDQUOT') || (hasErrno(error) && error.errno === -constants.errno.EDQUOT);
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { Readable } from 'node:stream';
@@ -61,6 +61,17 @@ describe(`${FileBlobStore.name} on disk`, () => {
     await put('bytes');
     await put('bytes', `${DIGEST}.12`);
     expect((await files()).sort()).toEqual([PATH, `${PATH}.12`]);
+  });
+
+  it('puts a blob while somebody takes the taken name away', async () => {
+    const staged = await stage('bytes');
+    for (let round = 0; round < 100; round++) {
+      await store.put(staged);
+      await Promise.all([store.put(staged), store.remove(DIGEST)]);
+    }
+    await staged.discard();
+    await put('bytes');
+    expect(await files()).toEqual([PATH]);
   });
 
   it('makes its folder with the first blob', async () => {
@@ -143,6 +154,24 @@ describe(`${FileBlobStore.name} on disk`, () => {
       expect(await list()).toMatchObject([{ name: DIGEST, bytes: 5 }]);
     });
 
+    it.each([
+      ['a folder', (path: string) => mkdir(path)],
+      ['a pipe that nobody writes to', (path: string) => void execFileSync('mkfifo', [path])],
+      ['a link to a file of the same bytes', (path: string) => symlink(join(root, 'elsewhere'), path)],
+      ['a link into nowhere', (path: string) => symlink('nowhere', path)],
+      ['a link to itself', (path: string) => symlink(path, path)],
+    ])('takes the name from %s, keeps that for people, and waits for nothing', async (_what, make) => {
+      await writeFile(join(root, 'elsewhere'), 'bytes');
+      await put('bytes');
+      await rm(join(root, PATH));
+      await make(join(root, PATH));
+      await expect(store.open(DIGEST)).rejects.toBeInstanceOf(BlobMissing);
+      await put('bytes');
+      expect(await text(await store.open(DIGEST))).toBe('bytes');
+      expect((await lstat(join(root, PATH))).isFile()).toBe(true);
+      expect(await readdir(join(root, '.quarantine'))).toEqual([expect.stringMatching(new RegExp(`^${DIGEST}-[0-9]+$`))]);
+    });
+
     it('lets a reader who has a damaged blob open read on', async () => {
       await put('bytes');
       await damage(join(root, PATH), (path) => writeFile(path, 'bytez'));
@@ -182,6 +211,7 @@ describe(`${FileBlobStore.name} on disk`, () => {
     await writeFile(join(others, '27f', like('27f0')), 'in a folder of three digits');
     await writeFile(join(others, '28'), 'a file where a folder would be');
     await symlink(folder, join(others, '29'));
+    await symlink('2a', join(others, '2a'));
     await mkdir(join(root, '.staging'), { recursive: true });
     await writeFile(join(root, '.staging', '1-upload'), 'x');
     expect(await list()).toMatchObject([blob]);

@@ -6,12 +6,14 @@ import { hasCode } from '../errors/has-code';
 import { type BlobInfo, type BlobName, BlobStore, type ListedBlob, type LocalBlob, type StagedBlob } from './blob-store.port';
 import { DurableFiles } from './durable-files';
 import { FreeSpace } from './free-space';
+import { openRegular } from './regular-file';
 import type { StorageMetrics } from './storage.metrics';
 import { BlobMissing, SourceTooLarge } from './storage.errors';
 
 /** How much of an upload may arrive before the free space is looked at again. */
 const CHECK_SPACE_BYTES = 4 * 2 ** 20;
 const BLOB_NAME = /^[0-9a-f]{64}(\.[0-9]+)?$/;
+const PREFIX = /^[0-9a-f]{2}$/;
 
 /** Blobs as files: `blobs/sha256/<2 hex>/<name>`, mode 0444. Damaged ones are kept in `.quarantine/`. */
 export class FileBlobStore extends BlobStore {
@@ -36,7 +38,8 @@ export class FileBlobStore extends BlobStore {
   }
 
   async open(name: BlobName): Promise<Readable> {
-    const file = await open(this.pathOf(name)).catch((error: unknown) => this.missing(name, error));
+    const file = await openRegular(this.pathOf(name)).catch((error: unknown) => this.missing(name, error));
+    if (file === undefined) throw new BlobMissing(name);
     return file.createReadStream();
   }
 
@@ -49,12 +52,13 @@ export class FileBlobStore extends BlobStore {
   async *list(): AsyncIterable<ListedBlob> {
     const folder = join(this.root, 'blobs', 'sha256');
     for (const prefix of await namesIn(folder)) {
-      for (const name of await namesIn(join(folder, prefix))) {
+      if (!PREFIX.test(prefix)) continue;
+      for (const name of await namesIn(join(folder, prefix), 'ELOOP')) {
         if (!BLOB_NAME.test(name) || name.slice(0, 2) !== prefix) continue;
         const found = await lstat(this.pathOf(name)).catch((error: unknown) =>
           hasCode(error, 'ENOENT') ? undefined : Promise.reject(error),
         );
-        if (found?.isFile()) yield { name, bytes: found.size, writtenAt: found.mtimeMs };
+        if (found?.isFile()) yield { name, bytes: found.size, writtenAt: Math.floor(found.mtimeMs) };
       }
     }
   }
@@ -106,18 +110,28 @@ export class FileBlobStore extends BlobStore {
   private async keep(staged: StagedBlob, name: BlobName): Promise<BlobInfo> {
     if (!name.startsWith(staged.digest)) throw new Error(`the bytes ${staged.digest} cannot be called ${name}`);
     const path = this.pathOf(name);
-    const claimed = await this.files.claim(staged.path, path);
-    if (!claimed && !(await this.holds(path, staged))) {
-      await this.setAside(path);
-      await this.files.replace(staged.path, path);
-    }
+    while (!(await this.files.claim(staged.path, path)) && !(await this.mend(path, staged)));
     await this.files.flushFolder(dirname(path));
     return { name, bytes: staged.bytes };
   }
 
+  /** Makes a taken name hold the staged bytes. @returns false where it is free again: a collector took away what was condemned */
+  private async mend(path: string, staged: StagedBlob): Promise<boolean> {
+    try {
+      if (await this.holds(path, staged)) return true;
+      if (!(await this.setAside(path))) return false;
+      await this.files.replace(staged.path, path);
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return false;
+      throw error;
+    }
+  }
+
   /** Whether the file has the staged bytes; if so they are flushed, as if this process had written them. */
   private async holds(path: string, staged: StagedBlob): Promise<boolean> {
-    const file = await open(path);
+    const file = await openRegular(path);
+    if (file === undefined) return false;
     try {
       const { size } = await file.stat();
       if (size !== staged.bytes) return false;
@@ -131,11 +145,17 @@ export class FileBlobStore extends BlobStore {
     }
   }
 
-  /** Gives damaged bytes a second name in quarantine; their first name stays until good bytes take it. */
-  private async setAside(path: string): Promise<void> {
+  /**
+   * Gives damaged bytes a second name in quarantine; their first name stays until good bytes take it.
+   * @returns false where it is free now: a folder can only be moved
+   */
+  private async setAside(path: string): Promise<boolean> {
     const aside = await this.quarantinePath(basename(path));
-    await this.files.claim(path, aside);
+    const isFolder = (await lstat(path)).isDirectory();
+    if (isFolder) await rename(path, aside);
+    else await this.files.claim(path, aside);
     await this.files.flushFolder(dirname(aside));
+    return !isFolder;
   }
 
   private async quarantinePath(name: BlobName): Promise<string> {
@@ -154,11 +174,12 @@ export class FileBlobStore extends BlobStore {
   }
 }
 
-async function namesIn(folder: string): Promise<readonly string[]> {
+/** @param passedOver what else than nothing and a file may be there in place of the folder */
+async function namesIn(folder: string, ...passedOver: readonly string[]): Promise<readonly string[]> {
   try {
     return (await readdir(folder)).sort();
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', ...passedOver)) return [];
     throw error;
   }
 }

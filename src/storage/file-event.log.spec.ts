@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -167,6 +167,20 @@ describe(`${FileEventLog.name} on disk`, () => {
       await overwrite(2, await readFile(pathOf(3)));
       await expect(read()).rejects.toMatchObject({ message: damagedAt(2) });
     });
+  });
+
+  it.each([
+    ['a folder', (path: string) => mkdir(path)],
+    ['a pipe that nobody writes to', (path: string) => void execFileSync('mkfifo', [path])],
+    ['a link into nowhere', (path: string) => symlink('nowhere', path)],
+    ['a link to an event', (path: string) => symlink(pathOf(1), path)],
+    ['a link to itself', (path: string) => symlink(path, path)],
+  ])('calls %s with the name of the next event damage, and waits for nothing', async (_what, make) => {
+    const [first] = await appendMany(1);
+    await make(pathOf(2));
+    await expect(read()).rejects.toThrow('Event 2 of the log cannot be trusted: it is no file');
+    await expect(read(first!.position)).rejects.toBeInstanceOf(LogDamaged);
+    await expect(log.append(first!.position, fields(2))).rejects.toBeInstanceOf(EventConflict);
   });
 
   it('ignores what is no event', async () => {

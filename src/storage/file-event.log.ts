@@ -1,10 +1,11 @@
-import { readFile, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../errors/has-code';
 import { DurableFiles } from './durable-files';
 import { CheckpointFiles } from './checkpoint-files';
 import { type Checkpoint, type EventFields, EventLog, type LogEntry, type LogPosition } from './event-log.port';
 import type { StorageMetrics } from './storage.metrics';
+import { readRegular } from './regular-file';
 import { CommitUncertain, EventConflict, LogDamaged } from './storage.errors';
 import { hashOf, openEvent, sealEvent } from './stored-event';
 
@@ -87,7 +88,9 @@ export class FileEventLog extends EventLog {
 
   private async bytesOf(seq: number): Promise<Buffer | undefined> {
     try {
-      return await readFile(this.pathOf(seq));
+      const bytes = await readRegular(this.pathOf(seq));
+      if (bytes === undefined) throw new LogDamaged(seq, 'it is no file');
+      return bytes;
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return undefined;
       throw error;

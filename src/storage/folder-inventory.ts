@@ -14,6 +14,7 @@ export interface Oddment {
 
 const LOG_FILE = /^[0-9]{20}\.json$/;
 const BLOB_FILE = /^[0-9a-f]{64}(\.[0-9]+)?$/;
+const BLOB_FOLDER = /^[0-9a-f]{2}$/;
 
 /** Whether there is a registry at all: a log with something in it. */
 export async function holdsRegistry(root: string): Promise<boolean> {
@@ -22,15 +23,18 @@ export async function holdsRegistry(root: string): Promise<boolean> {
 
 /** Numbers of the checkpoints that have a file, whether it can be trusted or not. */
 export async function checkpointNumbers(root: string): Promise<readonly number[]> {
-  const names = (await entriesOf(join(root, 'checkpoints'))).map(({ name }) => name).filter((name) => LOG_FILE.test(name));
-  return names.map((name) => Number(name.slice(0, 20)));
+  const entries = await entriesOf(join(root, 'checkpoints'));
+  return entries.filter((entry) => entry.isFile() && LOG_FILE.test(entry.name)).map(({ name }) => Number(name.slice(0, 20)));
 }
 
 /** What lies about. Reads names only, follows no link, takes nothing away. */
 export async function* oddments(root: string): AsyncIterable<Oddment> {
   for (const folder of ['log', 'checkpoints']) yield* foreignIn(root, folder, LOG_FILE);
   const blobs = join('blobs', 'sha256');
-  for (const { name } of await entriesOf(join(root, blobs))) yield* foreignIn(root, join(blobs, name), BLOB_FILE, name);
+  for (const entry of await entriesOf(join(root, blobs))) {
+    if (entry.isDirectory() && BLOB_FOLDER.test(entry.name)) yield* foreignIn(root, join(blobs, entry.name), BLOB_FILE, entry.name);
+    else yield { kind: 'foreign', path: join(blobs, entry.name) };
+  }
   for (const { name } of await entriesOf(join(root, '.staging'))) {
     const owner = ownerOf(name);
     if (owner === undefined) yield { kind: 'foreign', path: join('.staging', name) };

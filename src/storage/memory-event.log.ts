@@ -1,11 +1,11 @@
 import { type Checkpoint, type EventFields, EventLog, type LogEntry, type LogPosition } from './event-log.port';
 import { EventConflict } from './storage.errors';
-import { openEvent, sealEvent } from './stored-event';
+import { hashOf, openEvent, sealEvent } from './stored-event';
 
 /** For tests: everything is gone at exit. */
 export class MemoryEventLog extends EventLog {
   private readonly stored: Buffer[] = [];
-  private checkpoint: Checkpoint | undefined;
+  private readonly checkpoints = new Map<number, Checkpoint>();
 
   get uncertain(): boolean {
     return false;
@@ -28,11 +28,12 @@ export class MemoryEventLog extends EventLog {
   }
 
   async saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
-    this.checkpoint = structuredClone(checkpoint);
+    this.checkpoints.set(checkpoint.position.seq, structuredClone(checkpoint));
   }
 
   async newestCheckpoint(): Promise<Checkpoint | undefined> {
-    return this.checkpoint;
+    const newestFirst = [...this.checkpoints.values()].sort((a, b) => b.position.seq - a.position.seq);
+    return structuredClone(newestFirst.find(({ position: { seq, hash } }) => hashOf(this.stored[seq - 1] ?? '') === hash));
   }
 
   async settle(): Promise<void> {}

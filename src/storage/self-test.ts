@@ -18,21 +18,31 @@ export interface SelfTest {
 
 /** Tries the real operations in a folder of its own in the staging area. A failure is a finding, never an exception. */
 export async function testFileSystem(files: DurableFiles): Promise<SelfTest> {
-  const folder = await mkdtemp(`${await files.freshPath()}-test-`);
+  let folder: string | undefined;
   try {
+    folder = await mkdtemp(`${await files.freshPath()}-test-`);
     await writeFile(join(folder, 'a'), 'a');
-    const findings = {
-      hardLinks: await finding(() => linksTwice(folder)),
-      exclusiveCreation: await finding(() => refusesTaken(folder)),
-      folderFlush: await finding(() => files.flushFolder(folder)),
-      readAfterWrite: await finding(() => readsBack(folder)),
-      atomicReplace: await finding(() => replaces(folder)),
-    };
-    const caseSensitive = await stat(join(folder, 'A')).then(() => false, () => true); // prettier-ignore
-    return { ...findings, caseSensitive, safe: Object.values(findings).every((found) => found === 'ok') };
+    return await tryAll(files, folder);
+  } catch (error) {
+    // nothing at all can be written: the volume is full, or read-only
+    const found = reasonOf(error);
+    const findings = { hardLinks: found, exclusiveCreation: found, folderFlush: found, readAfterWrite: found, atomicReplace: found };
+    return { ...findings, caseSensitive: true, safe: false };
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true }).catch(() => {}); // a sweep takes what stays
   }
+}
+
+async function tryAll(files: DurableFiles, folder: string): Promise<SelfTest> {
+  const findings = {
+    hardLinks: await finding(() => linksTwice(folder)),
+    exclusiveCreation: await finding(() => refusesTaken(folder)),
+    folderFlush: await finding(() => files.flushFolder(folder)),
+    readAfterWrite: await finding(() => readsBack(folder)),
+    atomicReplace: await finding(() => replaces(folder)),
+  };
+  const caseSensitive = await stat(join(folder, 'A')).then(() => false, () => true); // prettier-ignore
+  return { ...findings, caseSensitive, safe: Object.values(findings).every((found) => found === 'ok') };
 }
 
 async function finding(attempt: () => Promise<unknown>): Promise<string> {
@@ -40,8 +50,12 @@ async function finding(attempt: () => Promise<unknown>): Promise<string> {
     await attempt();
     return 'ok';
   } catch (error) {
-    return (error as Error).message.slice(0, 200);
+    return reasonOf(error);
   }
+}
+
+function reasonOf(error: unknown): string {
+  return (error as Error).message.slice(0, 200);
 }
 
 async function linksTwice(folder: string): Promise<void> {
@@ -51,9 +65,11 @@ async function linksTwice(folder: string): Promise<void> {
 }
 
 async function refusesTaken(folder: string): Promise<void> {
-  for (const attempt of [() => link(join(folder, 'a'), join(folder, 'linked')), () => open(join(folder, 'a'), 'wx')]) {
-    const refused = await attempt().then(() => false, (error: unknown) => hasCode(error, 'EEXIST')); // prettier-ignore
-    if (!refused) throw new Error('a taken name was given again');
+  const taken = join(folder, 'taken');
+  await writeFile(taken, 'taken');
+  for (const attempt of [() => link(join(folder, 'a'), taken), async () => (await open(taken, 'wx')).close()]) {
+    const given = await attempt().then(() => true, (error: unknown) => !hasCode(error, 'EEXIST') && Promise.reject(error)); // prettier-ignore
+    if (given) throw new Error('a taken name was given again');
   }
 }
 

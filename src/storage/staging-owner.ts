@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { hasCode } from '../errors/has-code';
 
 /** Whose a staged file is: the machine (and its process namespace), the process, and when that process began. */
 export interface StagingOwner {
@@ -44,8 +45,13 @@ function beganAt(pid: number): string | undefined {
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
 }
 
+/** Where /proc does not tell: it is not there, or hides the processes of other users. */
 function answers(pid: number): boolean {
-  return tolerant(() => process.kill(pid, 0)) !== undefined;
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return hasCode(error, 'EPERM'); // it is there, and somebody else's
+  }
 }
 
 /** What this system does not have counts as not known. */

@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../errors/has-code';
 import { isGone, ownerOf } from './staging-owner';
@@ -19,7 +19,7 @@ export async function sweepStaging(root: string, maxAgeMs: number): Promise<Swee
   let bytes = 0;
   for (const name of await namesIn(folder)) {
     const path = join(folder, name);
-    const found = await stat(path).catch(ignoreMissing);
+    const found = await lstat(path).catch(ignoreMissing);
     const owner = ownerOf(name);
     const old = found !== undefined && Date.now() - found.mtimeMs > maxAgeMs;
     if (found === undefined || !(old || (owner !== undefined && isGone(owner)))) continue;

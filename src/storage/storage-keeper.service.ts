@@ -21,10 +21,10 @@ export class StorageKeeper {
 
   /** Before anything is written. A file system that fails the test can still be read: the registry starts, and takes no changes. */
   async prepare(): Promise<void> {
-    this.result = await testFileSystem(new DurableFiles(this.config.modelsDir));
-    this.logger.log('file system tested', this.result);
-    if (!this.result.safe) this.logger.error('the registry takes no changes on this file system', this.result);
-    await this.sweep();
+    // first, as it makes room on a volume that lost uploads have filled; a volume that lets nothing be taken away is found next
+    await this.takeAway().catch((error: unknown) => this.logger.error('staging not swept', { err: error }));
+    await this.test();
+    await this.measure();
   }
 
   /** What the file system does and what it lacks; `undefined` before the start. */
@@ -32,11 +32,29 @@ export class StorageKeeper {
     return this.result;
   }
 
-  /** Takes away what lost uploads left, and looks how full the volume is. */
+  /**
+   * Takes away what lost uploads left, and looks how full the volume is. A file system that failed the test is tested again: it may
+   * have been full.
+   */
   async sweep(): Promise<void> {
+    await this.takeAway();
+    if (this.result?.safe !== true) await this.test();
+    await this.measure();
+  }
+
+  private async test(): Promise<void> {
+    this.result = await testFileSystem(new DurableFiles(this.config.modelsDir));
+    this.logger.log('file system tested', this.result);
+    if (!this.result.safe) this.logger.error('the registry takes no changes on this file system', this.result);
+  }
+
+  private async takeAway(): Promise<void> {
     const { files, bytes } = await sweepStaging(this.config.modelsDir, this.config.uploadTtlHours * HOUR_MS);
     if (files > 0) this.logger.log('staging swept', { files, bytes });
     this.metrics.sweptBytes.inc(bytes);
+  }
+
+  private async measure(): Promise<void> {
     const { freeBytes } = await new FreeSpace(this.config.modelsDir, 0).volume();
     this.metrics.freeBytes.set(freeBytes);
   }

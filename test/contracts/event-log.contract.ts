@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import canonicalize from 'canonicalize';
-import { type EventFields, type EventLog, LOG_START, type LogEntry, type LogPosition } from '../../src/storage/event-log.port';
+import {
+  type Checkpoint,
+  type EventFields,
+  type EventLog,
+  LOG_START,
+  type LogEntry,
+  type LogPosition,
+} from '../../src/storage/event-log.port';
 import { EventConflict, LogDamaged } from '../../src/storage/storage.errors';
 
 /** Two handles on one empty log, as two processes have them. */
@@ -180,5 +187,73 @@ export function eventLogContract(makeHandles: () => Promise<TwoHandles> | TwoHan
     expect(log.uncertain).toBe(false);
     await log.settle();
     expect(await read()).toEqual(entries);
+  });
+
+  describe('checkpoints', () => {
+    const STATE = {
+      lineage: 'line-1',
+      condemned: [['a'.repeat(64), 2]],
+      models: [{ name: 'grüße \u2028 🙂', production: null, versions: [] }],
+    };
+    const save = async ({ position }: LogEntry, state: unknown = STATE, handle = log): Promise<Checkpoint> => {
+      await handle.saveCheckpoint({ position, state });
+      return { position, state };
+    };
+
+    it('are none before the first', async () => {
+      expect(await log.newestCheckpoint()).toBeUndefined();
+      await appendMany(2);
+      expect(await log.newestCheckpoint()).toBeUndefined();
+    });
+
+    it('are given back as they were, to every handle, and change nothing of the events', async () => {
+      const entries = await appendMany(3);
+      const saved = await save(entries[1]!);
+      expect(await log.newestCheckpoint()).toEqual(saved);
+      expect(await other.newestCheckpoint()).toEqual(saved);
+      expect(await read()).toEqual(entries);
+    });
+
+    it('are the newest first, in whatever order they were saved', async () => {
+      const entries = await appendMany(4);
+      await save(entries[1]!, { at: 2 });
+      const newest = await save(entries[3]!, { at: 4 });
+      expect(await log.newestCheckpoint()).toEqual(newest);
+      await save(entries[2]!, { at: 3 }, other); // a process that is behind
+      expect(await log.newestCheckpoint()).toEqual(newest);
+    });
+
+    it('may be saved again, by this process and by others at once', async () => {
+      const entries = await appendMany(2);
+      await Promise.all([log, other, log, other].map((handle) => save(entries[1]!, STATE, handle)));
+      expect(await log.newestCheckpoint()).toEqual({ position: entries[1]!.position, state: STATE });
+    });
+
+    it.each<[string, (position: LogPosition) => LogPosition]>([
+      ['of another history', (position) => ({ ...position, hash: 'f'.repeat(64) })],
+      ['of an event that is not there yet', (position) => ({ ...position, seq: position.seq + 1 })],
+      ['of an event far away', (position) => ({ ...position, seq: 1_000_000 })],
+      ['of the hash of another event', (position) => ({ ...position, seq: position.seq - 1 })],
+      ['of no event', () => LOG_START],
+    ])('are passed over that are %s', async (_what, change) => {
+      const entries = await appendMany(3);
+      const changed = { event: entries[2]!.event, position: change(entries[2]!.position) };
+      await save(changed, { bad: true });
+      expect(await log.newestCheckpoint()).toBeUndefined();
+      const good = await save(entries[0]!, { good: true });
+      await save(changed, { bad: true });
+      expect(await log.newestCheckpoint()).toEqual(good);
+    });
+
+    it('keep what they were when they were saved, whatever becomes of the state, before and after', async () => {
+      const [entry] = await appendMany(1);
+      const state = { models: ['iris'] };
+      await save(entry!, state);
+      state.models.push('price');
+      expect((await log.newestCheckpoint())?.state).toEqual({ models: ['iris'] });
+      const given = (await log.newestCheckpoint()) as { state: typeof state };
+      given.state.models.push('spam');
+      expect((await log.newestCheckpoint())?.state).toEqual({ models: ['iris'] });
+    });
   });
 }

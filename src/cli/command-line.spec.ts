@@ -1,0 +1,205 @@
+import { mkdtempSync } from 'node:fs';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type EventFields, LOG_START } from '../storage/event-log.port';
+import { FileEventLog } from '../storage/file-event.log';
+import { EXIT } from './command';
+import { runCommand } from './command-line';
+
+const DIGEST = 'a'.repeat(64);
+const CREATED = { kind: 'registry.created', lineage: 'line-1', actor: 'system', correlationId: 'c' };
+const PUBLISHED = {
+  kind: 'version.published',
+  model: 'iris',
+  version: 1,
+  digest: DIGEST,
+  executable: DIGEST,
+  engine: 'onnx',
+  manifest: { files: [{ path: 'model.onnx', size: 3, sha256: DIGEST }], metadata: {} },
+  signature: { inputs: [], outputs: [] },
+  actor: 'ada',
+  correlationId: 'c',
+};
+
+interface Run {
+  readonly code: number;
+  readonly out: readonly string[];
+  readonly err: readonly string[];
+}
+
+async function run(...args: readonly string[]): Promise<Run> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await runCommand(args, { out: (line) => void out.push(line), err: (line) => void err.push(line) });
+  return { code, out, err };
+}
+
+describe(runCommand, () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'command-'));
+  const { MODELS_DIR } = process.env;
+  afterEach(() => {
+    if (MODELS_DIR === undefined) delete process.env['MODELS_DIR'];
+    else process.env['MODELS_DIR'] = MODELS_DIR;
+    delete process.env['MAX_CALLS'];
+  });
+  afterAll(() => rm(scratch, { recursive: true, force: true }));
+
+  /** A registry of these events. */
+  const registry = async (...events: readonly EventFields[]): Promise<string> => {
+    const root = await mkdtemp(join(scratch, 'store-'));
+    const log = new FileEventLog(root);
+    let position = LOG_START;
+    for (const event of events) position = (await log.append(position, event)).position;
+    return root;
+  };
+
+  it('has a different exit code for each outcome, as BK-29 says', () => {
+    expect(EXIT).toEqual({ ok: 0, error: 1, partial: 3, noRepository: 10, usage: 64 });
+  });
+
+  describe('asked for help', () => {
+    it.each([[['--help']], [['-h']], [['fsck', '--help']], [['--help', 'fsck']], [['nonsense', '-h']]])(
+      'tells it, and does nothing (%j)',
+      async (args) => {
+        process.env['MODELS_DIR'] = await registry(CREATED);
+        const { code, out, err } = await run(...args);
+        expect({ code, err }).toEqual({ code: 0, err: [] });
+        expect(out).toHaveLength(1);
+        for (const word of ['usage: analytics-api', 'fsck', '--models-dir', '--json', '--repair', 'MODELS_DIR', 'example:']) {
+          expect(out[0]).toContain(word);
+        }
+      },
+    );
+
+    it('tells every exit code', async () => {
+      const { out } = await run('--help');
+      for (const code of Object.values(EXIT)) expect(out[0]).toMatch(new RegExp(`\\b${code} [a-z]`));
+    });
+
+    it('needs no settings that are right', async () => {
+      process.env['MAX_CALLS'] = 'many';
+      expect((await run('--help')).code).toBe(0);
+    });
+  });
+
+  describe('used in the wrong way', () => {
+    it.each([
+      [['nonsense'], 'There is no command "nonsense"'],
+      [['fsck', 'more'], 'There is no command "fsck more"'],
+      [['--json'], 'There is no command ""'],
+      [['fsck', '--nonsense'], "Unknown option '--nonsense'"],
+      [['fsck', '-x'], "Unknown option '-x'"],
+      [['fsck', '--models-dir'], "Option '--models-dir <value>' argument missing"],
+      [['fsck', '--repair=yes'], "Option '--repair' does not take an argument"],
+    ])('says so, and how, with 64 (%j)', async (args, said) => {
+      const { code, out, err } = await run(...args);
+      expect(code).toBe(64);
+      expect(err.join('\n')).toContain(said);
+      expect(out.length).toBe(args.includes('--json') ? 1 : 0);
+    });
+
+    it('has code and reason in the last line for a machine', async () => {
+      const { out } = await run('fsck', '--json', '--nonsense');
+      expect(JSON.parse(out.at(-1) as string)).toEqual({ code: 64, reason: expect.stringContaining("Unknown option '--nonsense'") });
+      const { out: unknown } = await run('nonsense', '--json');
+      expect(JSON.parse(unknown.at(-1) as string)).toEqual({ code: 64, reason: 'There is no command "nonsense"' });
+    });
+  });
+
+  it('names the setting that is wrong, with 1', async () => {
+    process.env['MAX_CALLS'] = 'many';
+    const { code, out, err } = await run('fsck', '--json', '--models-dir', scratch);
+    expect(code).toBe(1);
+    expect(err.join('\n')).toContain('MAX_CALLS=many');
+    expect(JSON.parse(out.at(-1) as string)).toMatchObject({ code: 1, reason: expect.any(String) });
+  });
+
+  describe('fsck', () => {
+    it('says that all is well', async () => {
+      const root = await registry(CREATED);
+      const { code, out, err } = await run('fsck', '--models-dir', root);
+      expect({ code, err }).toEqual({ code: 0, err: [] });
+      expect(out).toEqual(['All is well: 0 fatal, 0 damaged, 0 repaired, 0 to note']);
+    });
+
+    it('says that versions are damaged, each in a line for people', async () => {
+      const root = await registry(CREATED, PUBLISHED);
+      const { code, out } = await run('fsck', '--models-dir', root);
+      expect(code).toBe(3);
+      expect(out).toEqual([
+        `damage BLOB_MISSING ${DIGEST}: it is not there; needed by iris 1`,
+        'Versions are damaged: 0 fatal, 1 damaged, 0 repaired, 0 to note',
+      ]);
+    });
+
+    it('says that the history is damaged, also where versions are: the worst decides', async () => {
+      const root = await registry(CREATED, PUBLISHED);
+      await writeFile(join(root, 'log', `${'3'.padStart(20, '0')}.json`), 'junk');
+      const { code, out } = await run('fsck', '--models-dir', root);
+      expect(code).toBe(1);
+      expect(out).toHaveLength(3);
+      expect(out.at(-1)).toBe('The history is damaged: 1 fatal, 1 damaged, 0 repaired, 0 to note');
+    });
+
+    it('is well where there is only something to note', async () => {
+      const root = await registry(CREATED);
+      await writeFile(join(root, 'log', 'README.txt'), '');
+      const { code, out } = await run('fsck', '--models-dir', root);
+      expect(code).toBe(0);
+      expect(out).toEqual([
+        'note   FOREIGN_FILE log/README.txt: nothing of this registry; it is passed over',
+        'All is well: 0 fatal, 0 damaged, 0 repaired, 1 to note',
+      ]);
+    });
+
+    it('says for people what it mended', async () => {
+      const root = await registry(CREATED);
+      const log = new FileEventLog(root);
+      for await (const { position } of log.read(LOG_START)) await log.saveCheckpoint({ position, state: {} });
+      const { code, out } = await run('fsck', '--repair', '--models-dir', root);
+      expect(code).toBe(0);
+      expect(out).toEqual([
+        'note   CHECKPOINT_UNTRUSTED checkpoint 1: it says something else than the events -> written again from the events',
+        'All is well: 0 fatal, 0 damaged, 1 repaired, 0 to note',
+      ]);
+      expect((await run('fsck', '--models-dir', root)).out).toHaveLength(1);
+    });
+
+    it.each([
+      [0, [CREATED], 'All is well: '],
+      [3, [CREATED, PUBLISHED], 'Versions are damaged: '],
+      [1, [PUBLISHED, { ...PUBLISHED, manifest: null }], 'The history is damaged: '],
+      [10, [], 'There is no registry in '],
+    ])('writes for machines lines of JSON, the last with code and reason (%i)', async (expected, events, reason) => {
+      const { code, out, err } = await run('fsck', '--json', '--models-dir', await registry(...events));
+      expect({ code, err }).toEqual({ code: expected, err: [] });
+      const lines = out.map((line) => JSON.parse(line) as Record<string, unknown>);
+      expect(lines.at(-1)).toMatchObject({ code: expected, reason: expect.stringMatching(new RegExp(`^${reason}`)) });
+      for (const line of lines.slice(0, -1)) {
+        expect(Object.keys(line).sort()).toEqual(['code', 'detail', 'severity', 'subject']);
+      }
+    });
+
+    it('takes the folder from the environment, and the option before it', async () => {
+      const [here, there] = [await registry(CREATED), await registry(CREATED, PUBLISHED)];
+      process.env['MODELS_DIR'] = there;
+      expect((await run('fsck')).code).toBe(3);
+      expect((await run('fsck', '--models-dir', here)).code).toBe(0);
+      expect((await run('fsck', `--models-dir=${here}`)).code).toBe(0);
+      expect((await run('fsck', '--models-dir', '')).code).toBe(3); // as `--models-dir "$NOT_SET"` says it
+    });
+
+    it('says that there is no registry, with 10, and makes none', async () => {
+      const nowhere = join(scratch, 'nowhere');
+      const empty = await registry();
+      for (const root of [nowhere, empty]) {
+        const { code, out } = await run('fsck', '--repair', '--models-dir', root);
+        expect(code).toBe(10);
+        expect(out).toEqual([`There is no registry in ${root}`]);
+      }
+      expect(await readdir(empty)).toEqual([]);
+      expect(await readdir(scratch)).not.toContain('nowhere');
+    });
+  });
+});

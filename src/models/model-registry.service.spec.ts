@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { Logger } from '@nestjs/common';
+import { type ImportReport, type LoadedModel, type ModelFile, ModelRuntime } from '../runtime/model-runtime.port';
+import { ModelDamaged, ModelRefused } from '../runtime/runtime.errors';
+import { DurableFiles } from '../storage/durable-files';
+import { FileBlobStore } from '../storage/file-blob.store';
+import { FileEventLog } from '../storage/file-event.log';
+import type { StorageKeeper } from '../storage/storage-keeper.service';
+import { ModelCatalog } from './model-catalog';
+import { ModelRegistry } from './model-registry.service';
+import { RegistryJournal } from './registry-journal';
+import { RegistryState } from './registry-state';
+import type { Upload } from './upload-reader';
+import { VersionFaults } from './version-faults';
+
+/** Takes every file for a model that is what its hash says. */
+class HashingRuntime extends ModelRuntime {
+  imports = 0;
+
+  async import({ path }: ModelFile): Promise<ImportReport> {
+    this.imports++;
+    if ((await readFile(path, 'utf8')) === 'no model') throw new ModelRefused('no model');
+    return { engine: 'onnx', signature: { inputs: [], outputs: [] } };
+  }
+
+  async load({ path, sha256 }: ModelFile): Promise<LoadedModel> {
+    const actual = createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex');
+    if (actual !== sha256) throw new ModelDamaged(sha256, actual);
+    return { run: async () => ({ outputs: [], queueMs: 0, inferMs: 0 }), unload: async () => {} };
+  }
+}
+
+/** A registry on real files. */
+class House {
+  readonly blobs: FileBlobStore;
+  readonly log: FileEventLog;
+  readonly state = new RegistryState();
+  readonly runtime = new HashingRuntime();
+  readonly faults = new VersionFaults();
+  readonly keeper = { prepare: async () => {}, selfTest: { safe: true } };
+  readonly catalog: ModelCatalog;
+  readonly journal: RegistryJournal;
+  readonly registry: ModelRegistry;
+
+  constructor(readonly root: string) {
+    this.blobs = new FileBlobStore(root);
+    this.log = new FileEventLog(root);
+    this.journal = new RegistryJournal(this.log, this.state, this.keeper as unknown as StorageKeeper);
+    this.catalog = new ModelCatalog(this.state, this.runtime, this.blobs, this.faults);
+    this.registry = new ModelRegistry(this.state, this.journal, this.catalog, this.runtime, this.blobs, this.faults);
+  }
+
+  async publish(model: string, content: string, more: Partial<Upload> = {}) {
+    const blob = await this.blobs.stage(Readable.from([Buffer.from(content)]), 2 ** 20);
+    return this.registry.publish({ model, file: { name: 'model.onnx', blob }, metadata: {}, ...more }, 'ada');
+  }
+
+  /** Changes the stored bytes behind everybody's back. */
+  async rot(content: string): Promise<void> {
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const path = join(this.root, 'blobs', 'sha256', sha256.slice(0, 2), sha256);
+    await chmod(path, 0o644);
+    await writeFile(path, 'rotten');
+  }
+
+  stored(): Promise<readonly { name: string }[]> {
+    return Readable.from(this.blobs.list()).toArray();
+  }
+}
+
+describe(ModelRegistry, () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'registry-'));
+  let house: House;
+
+  beforeAll(() => {
+    Logger.overrideLogger(false);
+    jest.spyOn(DurableFiles.prototype, 'flush').mockResolvedValue(); // nothing here is about power cuts
+  });
+  beforeEach(async () => {
+    house = new House(await mkdtemp(join(scratch, 'store-')));
+    await house.journal.onModuleInit();
+  });
+  afterEach(async () => expect(await readdir(join(house.root, '.staging'))).toEqual([])); // an upload is discarded, whatever happens
+  afterAll(async () => {
+    jest.restoreAllMocks();
+    await rm(scratch, { recursive: true, force: true });
+  });
+
+  it('makes an upload a version, and gives an equal one the same', async () => {
+    expect(await house.publish('iris', 'one')).toMatchObject({ created: true, record: { version: 1, stage: 'staging' } });
+    expect(await house.publish('iris', 'one')).toMatchObject({ created: false, record: { version: 1 } });
+    expect(await house.publish('iris', 'two', { stage: 'production' })).toMatchObject({ created: true, record: { version: 2 } });
+    expect(house.catalog.serving).toEqual(['iris']);
+    expect(await house.stored()).toHaveLength(2);
+  });
+
+  it('stores nothing of what is no model', async () => {
+    await expect(house.publish('iris', 'no model')).rejects.toBeInstanceOf(ModelRefused);
+    expect(await house.stored()).toEqual([]);
+    expect(house.state.list()).toEqual([]);
+  });
+
+  describe('where the registry takes no changes', () => {
+    it.each([
+      ['because of the file system', () => void (house.keeper.selfTest.safe = false)],
+      [
+        'because a newer version wrote to the log',
+        () => house.log.append(house.state.position, { kind: 'model.pinned', actor: 'new', correlationId: 'c' }),
+      ],
+    ])('refuses an upload before an engine sees it, and stores nothing (%s)', async (_why, take) => {
+      await take();
+      await expect(house.publish('iris', 'one')).rejects.toMatchObject({ code: 'READ_ONLY', kind: 'unavailable' });
+      expect(house.runtime.imports).toBe(0);
+      expect(await house.stored()).toEqual([]);
+    });
+
+    it('refuses a promotion, and leaves in service what is', async () => {
+      await house.publish('iris', 'one', { stage: 'production' });
+      await house.publish('iris', 'two');
+      house.keeper.selfTest.safe = false;
+      await expect(house.registry.move('iris', 2, 'production', 'ada')).rejects.toMatchObject({ code: 'READ_ONLY' });
+      expect((await house.catalog.resolve('iris')).record.version).toBe(1);
+      expect(house.state.requireVersion('iris', 2).stage).toBe('staging');
+    });
+
+    it('takes uploads again as soon as the disk confirms', async () => {
+      const flush = jest.spyOn(DurableFiles.prototype, 'flushFolder');
+      flush.mockImplementation((path) => (path.endsWith('log') ? Promise.reject(new Error('EIO')) : Promise.resolve()));
+      await expect(house.publish('iris', 'one')).rejects.toMatchObject({ code: 'COMMIT_UNCERTAIN' });
+      await expect(house.publish('iris', 'two')).rejects.toMatchObject({ code: 'READ_ONLY' });
+      flush.mockRestore();
+      expect(await house.publish('iris', 'one')).toMatchObject({ created: false, record: { version: 1 } }); // it was written, after all
+      expect(await house.publish('iris', 'two')).toMatchObject({ created: true, record: { version: 2 } });
+    });
+  });
+
+  it('heals a damaged file with the same upload again, and serves its production version without a restart', async () => {
+    await house.publish('iris', 'one', { stage: 'production' });
+    await house.publish('other', 'one', { stage: 'production' }); // the same file
+    await house.rot('one');
+    const later = new House(house.root);
+    await later.journal.onModuleInit();
+    await later.catalog.loadProduction();
+    expect(later.catalog.broken.map(({ model }) => model)).toEqual(['iris', 'other']);
+    expect(later.faults.isCorrupt(later.state.requireVersion('iris', 1))).toBe(true);
+
+    expect(await later.publish('iris', 'one')).toMatchObject({ created: false, record: { version: 1 } });
+    expect(later.faults.isCorrupt(later.state.requireVersion('iris', 1))).toBe(false);
+    expect(later.catalog.serving).toEqual(['iris']); // before anybody asks
+    expect((await later.catalog.resolve('iris')).record.version).toBe(1);
+    expect((await later.catalog.resolve('other')).record.version).toBe(1); // for the first who asks
+    expect(later.catalog.broken).toEqual([]);
+    expect(later.state.position.seq).toBe(house.state.position.seq); // no event was needed
+    expect(await readdir(join(house.root, '.quarantine'))).toHaveLength(1);
+  });
+});

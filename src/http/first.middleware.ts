@@ -6,7 +6,7 @@ import type { HttpMetrics } from '../metrics/http-metrics';
 import type { Drainer } from './drainer';
 
 const CLIENT_GONE = 499;
-const LINGER_MS = 2000;
+const LINGER_MS = 5000;
 
 /** What the first middleware tells what it saw. */
 export interface Witnesses {
@@ -17,7 +17,7 @@ export interface Witnesses {
 
 /**
  * Opens the record and the context of a request, before anything can fail; and tells log and figures how it ended, whoever answered
- * it. An answer to a body that was never read to its end leaves the rest on the socket for a moment, so that the caller can read it.
+ * it.
  */
 export function firstMiddleware({ log, metrics, drainer }: Witnesses) {
   return (request: Request, response: Response, next: NextFunction): void => {
@@ -31,10 +31,16 @@ export function firstMiddleware({ log, metrics, drainer }: Witnesses) {
       record.route ??= routeOf(request);
       log.write(request, response, record, status, ms);
       metrics.observe(request.method, record.route, status, ms / 1000);
-      if (!request.complete) setTimeout(() => request.complete || request.socket.destroy(), LINGER_MS).unref();
+      if (!request.complete) readOut(request);
     });
     CorrelationContext.run(identityOf(record), next);
   };
+}
+
+/** A caller that still sends reads its answer only when it is done: what comes is thrown away, for a while. */
+function readOut(request: Request): void {
+  request.resume();
+  setTimeout(() => request.complete || request.socket.destroy(), LINGER_MS).unref();
 }
 
 /** The template that Express matched, for what ended before the interceptors (a guard, a 404). */

@@ -4,14 +4,14 @@ import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { hasCode } from '../errors/has-code';
 import { type BlobInfo, type BlobName, BlobStore, type ListedBlob, type LocalBlob, type StagedBlob } from './blob-store.port';
-import { DurableFiles } from './durable-files';
+import { discardFile, DurableFiles } from './durable-files';
 import { FreeSpace } from './free-space';
 import { openRegular } from './regular-file';
 import type { StorageMetrics } from './storage.metrics';
 import { BlobMissing, SourceTooLarge } from './storage.errors';
 
-/** How much of an upload may arrive before the free space is looked at again. */
-const CHECK_SPACE_BYTES = 4 * 2 ** 20;
+/** How much of an upload may arrive before the free space is looked at again: promised to it before, as others write too. */
+const PROMISED_BYTES = 2 ** 20;
 const BLOB_NAME = /^[0-9a-f]{64}(\.[0-9]+)?$/;
 const PREFIX = /^[0-9a-f]{2}$/;
 
@@ -76,21 +76,23 @@ export class FileBlobStore extends BlobStore {
   }
 
   private async receive(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {
-    await this.space.require(0);
+    let giveBack = await this.space.promise(PROMISED_BYTES);
     const path = await this.files.freshPath();
-    const discard = () => rm(path, { force: true });
+    const discard = () => discardFile(path);
     try {
       const file = await open(path, 'wx', 0o444);
       try {
         const hash = createHash('sha256');
         let bytes = 0;
-        let checkedAt = 0;
+        let promisedTo = PROMISED_BYTES;
         for await (const chunk of source) {
           bytes += chunk.length;
           if (bytes > maxBytes) throw new SourceTooLarge(maxBytes);
-          if (bytes - checkedAt >= CHECK_SPACE_BYTES) {
-            await this.space.require(0);
-            checkedAt = bytes;
+          if (bytes > promisedTo) {
+            giveBack();
+            giveBack = () => {};
+            giveBack = await this.space.promise(PROMISED_BYTES + chunk.length);
+            promisedTo = bytes + PROMISED_BYTES;
           }
           hash.update(chunk);
           await file.writeFile(chunk);
@@ -104,6 +106,8 @@ export class FileBlobStore extends BlobStore {
     } catch (error) {
       await discard();
       throw error;
+    } finally {
+      giveBack();
     }
   }
 

@@ -1,7 +1,7 @@
-import { readdir, rm } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../errors/has-code';
-import { DurableFiles } from './durable-files';
+import { discardFile, DurableFiles } from './durable-files';
 import { CheckpointFiles } from './checkpoint-files';
 import { type Checkpoint, type EventFields, EventLog, type LogEntry, type LogPosition } from './event-log.port';
 import type { StorageMetrics } from './storage.metrics';
@@ -32,7 +32,7 @@ export class FileEventLog extends EventLog {
   async append(after: LogPosition, fields: EventFields): Promise<LogEntry> {
     if (this.unconfirmed !== undefined) throw new CommitUncertain(this.unconfirmed);
     // a position that this log never had would leave a gap behind it
-    if (after.seq > 0 && (await this.bytesOf(after.seq)) === undefined) throw new LogDamaged(after.seq, 'it is missing');
+    if (after.seq > 0 && !(await this.has(after.seq))) throw new LogDamaged(after.seq, 'it is missing');
     const { bytes, entry } = sealEvent(after, fields, new Date());
     const staged = await this.files.guard(() => this.files.writeStaged(bytes));
     try {
@@ -41,7 +41,7 @@ export class FileEventLog extends EventLog {
       await this.confirm(entry.position.seq);
       return entry;
     } finally {
-      await rm(staged, { force: true }).catch(() => {}); // a sweep takes what stays; the event stands
+      await discardFile(staged).catch(() => {}); // a sweep takes what stays; the event stands
     }
   }
 
@@ -83,6 +83,16 @@ export class FileEventLog extends EventLog {
     } catch (error) {
       this.unconfirmed = seq;
       throw new CommitUncertain(seq, { cause: error });
+    }
+  }
+
+  private async has(seq: number): Promise<boolean> {
+    try {
+      await access(this.pathOf(seq));
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return false;
+      throw error;
     }
   }
 

@@ -12,24 +12,20 @@ const MUTANTS = {
   /** The event before the bytes: a kill in between leaves a version without a file. */
   'event-before-blob': (dist) => {
     const { FileBlobStore } = dist('storage/file-blob.store');
+    const { FileEventLog } = dist('storage/file-event.log');
     const { put } = FileBlobStore.prototype;
-    let last = Promise.resolve();
-    FileBlobStore.prototype.put = async function (...args) {
-      last = new Promise((resolve) => setTimeout(resolve, 30)).then(() => put.apply(this, args));
-      return { name: args[1] ?? args[0].digest, bytes: args[0].bytes };
+    const { append } = FileEventLog.prototype;
+    let putLate = async () => {};
+    FileBlobStore.prototype.put = async function (staged, name = staged.digest) {
+      putLate = () => put.call(this, staged, name);
+      return { name, bytes: staged.bytes };
     };
-    const { discardAfter } = { discardAfter: () => last };
-    const { ModelRegistry } = dist('models/model-registry.service');
-    const { publish } = ModelRegistry.prototype;
-    ModelRegistry.prototype.publish = async function (upload, ...rest) {
-      const { discard } = upload.file.blob;
-      const published = await publish.call(
-        this,
-        { ...upload, file: { ...upload.file, blob: { ...upload.file.blob, discard: async () => {} } } },
-        ...rest,
-      );
-      await discardAfter().finally(discard);
-      return published;
+    FileEventLog.prototype.append = async function (...args) {
+      const entry = await append.apply(this, args);
+      const late = putLate;
+      putLate = async () => {};
+      await late();
+      return entry;
     };
   },
   /** A taken name is taken again: who loses the race for a number believes that it won. */
@@ -45,10 +41,14 @@ const MUTANTS = {
   'unlink-before-event': (dist) => {
     const { BlobCollector } = dist('models/blob-collector');
     const { collect } = BlobCollector.prototype;
-    BlobCollector.prototype.collect = async function (...args) {
-      const referenced = this.state.referenced();
-      for await (const { name } of this.blobs.list()) if (!referenced.has(name)) await this.blobs.remove(name);
-      return collect.apply(this, args);
+    BlobCollector.prototype.collect = function (...args) {
+      const { journal, blobs, state } = this;
+      const commit = async (...decision) => {
+        const referenced = state.referenced();
+        for await (const { name } of blobs.list()) if (!referenced.has(name)) await blobs.remove(name);
+        return journal.commit(...decision);
+      };
+      return collect.apply(Object.create(this, { journal: { value: { commit } } }), args);
     };
   },
   /** Written under its name at once, without a staged file: a kill leaves half of it there. */

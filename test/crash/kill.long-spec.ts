@@ -1,0 +1,60 @@
+import { ALL_CHANGES, huntByKills, type Workload } from './kill';
+import { describeTraced, Drivers } from './trace-driver';
+
+const HUNT_MS = 3_600_000;
+const MIN_KILLS = 500;
+const MIN_KILLS_AGAIN = 50;
+
+const WORKLOADS: readonly Workload[] = [
+  { steps: ['publish:iris:small', 'publish:iris:small', 'publish:mnist:small:production'] },
+  { steps: ['publish:iris:largex100000:production', 'publish:iris:second:production', 'promote:iris:1', 'promote:iris:2'] },
+  {
+    before: ['publish:iris:small'],
+    steps: ['orphan:lost', 'collect', 'publish:iris:lost:production', 'orphan:again', 'collect', 'collect'],
+  },
+  { before: ['orphan:lost', 'collect'], steps: ['orphan:lost', 'publish:iris:lost', 'collect', 'publish:mnist:lost'] },
+  { before: ['publish:iris:a', 'publish:iris:b', 'checkpoint'], steps: ['promote:iris:1', 'checkpoint', 'promote:iris:2', 'checkpoint'] },
+  { before: ['checkpoint'], steps: ['publish:iris:a', 'checkpoint', 'publish:iris:b:production', 'checkpoint', 'collect', 'checkpoint'] },
+  {
+    steps: [
+      'publish:iris:a:production',
+      'publish:mnist:a',
+      'publish:wine:b:production',
+      'publish:iris:c:production',
+      'checkpoint',
+      'checkpoint',
+    ],
+  },
+  { before: ['publish:iris:a'], steps: ['orphan:b', 'orphan:c', 'collect', 'publish:iris:b:production', 'publish:iris:c:production'] },
+];
+
+let drivers: Drivers;
+beforeAll(() => void (drivers = new Drivers()));
+afterAll(() => drivers.remove());
+
+describeTraced('a registry whose process is killed before every system call in turn', () => {
+  it(
+    `keeps what it acknowledged, lists nothing by halves and starts again by itself, at ${MIN_KILLS} kills or more`,
+    async () => {
+      let kills = 0;
+      for (const workload of WORKLOADS) {
+        const hunt = await huntByKills(drivers, workload, ALL_CHANGES);
+        expect(hunt.violations).toEqual([]);
+        kills += hunt.kills;
+      }
+      expect(kills).toBeGreaterThanOrEqual(MIN_KILLS);
+    },
+    HUNT_MS,
+  );
+
+  it(
+    'does so too where the starts after the kill are killed in their turn',
+    async () => {
+      const workload = { before: ['publish:iris:small', 'orphan:lost'], steps: ['collect', 'publish:iris:lost:production', 'checkpoint'] };
+      const hunt = await huntByKills(drivers, { ...workload, killAgainBefore: [1, 3, 6, 9] }, ['fsync', 'link']);
+      expect(hunt.violations).toEqual([]);
+      expect(hunt.kills).toBeGreaterThan(MIN_KILLS_AGAIN);
+    },
+    HUNT_MS,
+  );
+});

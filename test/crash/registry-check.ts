@@ -1,0 +1,191 @@
+import { readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { RegistryEvent } from '../../src/models/registry-event';
+import { RegistryState } from '../../src/models/registry-state';
+import { LOG_START, type StoredEvent } from '../../src/storage/event-log.port';
+import { FileBlobStore } from '../../src/storage/file-blob.store';
+import { FileEventLog } from '../../src/storage/file-event.log';
+
+/** A line in which `registry-driver.cjs` says that a step is done. What each kind says of it is in the head of the driver. */
+export interface Ack {
+  readonly ack: string;
+  readonly [member: string]: unknown;
+}
+
+/** A line in which `registry-driver.cjs` says that a step failed. */
+export interface StepError {
+  readonly error: string;
+  readonly step: string;
+}
+
+/** What a registry driver acknowledged, in its order; a last line that was cut off is none. */
+export function parseAcks(stdout: string): readonly Ack[] {
+  return linesOf(stdout).filter((line): line is Ack => 'ack' in line);
+}
+
+/** The steps that a registry driver reported as failed, in its order. */
+export function parseErrors(stdout: string): readonly StepError[] {
+  return linesOf(stdout).filter((line): line is StepError => 'error' in line);
+}
+
+/**
+ * Reads a registry whole, from its files alone, and holds it against what was acknowledged.
+ * @param root the folder, which no process is writing to
+ * @param streams what each driver that worked on it acknowledged, each in the driver's order
+ * @returns a sentence for each promise that is broken
+ */
+export async function checkRegistry(root: string, ...streams: readonly (readonly Ack[])[]): Promise<readonly string[]> {
+  const { state, events, damage } = await fold(root);
+  return [
+    ...damage,
+    ...numbersGivenTwice(events),
+    ...(await brokenVersions(root, state)),
+    ...(await foreignFiles(root, state)),
+    ...(await Promise.all(streams.map((acks) => brokenAcks(root, acks, state, events)))).flat(),
+  ];
+}
+
+type LoggedEvent = StoredEvent & RegistryEvent;
+
+interface Folded {
+  readonly state: RegistryState;
+  readonly events: readonly LoggedEvent[];
+  readonly damage: readonly string[];
+}
+
+async function fold(root: string): Promise<Folded> {
+  const state = new RegistryState();
+  const events: LoggedEvent[] = [];
+  try {
+    for await (const entry of new FileEventLog(root).read(LOG_START)) {
+      state.apply(entry);
+      events.push(entry.event as LoggedEvent);
+    }
+  } catch (error) {
+    return { state, events, damage: [`the log cannot be read after event ${events.length}: ${String(error)}`] };
+  }
+  const { foreign } = state;
+  return { state, events, damage: foreign === undefined ? [] : [`event ${foreign.seq} is of the unknown kind ${foreign.kind}`] };
+}
+
+function numbersGivenTwice(events: readonly LoggedEvent[]): readonly string[] {
+  const given = events.flatMap((event) => (event.kind === 'version.published' ? [`${event.model}:${event.version}`] : []));
+  return [...new Set(given.filter((version, at) => given.indexOf(version) !== at))].map((version) => `${version} was published twice`);
+}
+
+async function brokenVersions(root: string, state: RegistryState): Promise<readonly string[]> {
+  const blobs = new FileBlobStore(root);
+  const broken: string[] = [];
+  for (const { name, versions, production } of state.list()) {
+    if (production !== undefined && versions.get(production.version) !== production) broken.push(`${name}: in production is no version`);
+    for (const { version, blob, manifest } of versions.values()) {
+      const fault = !blob.startsWith(manifest.files[0]?.sha256 ?? '?') ? 'is of other bytes' : await faultOf(blobs, blob);
+      if (fault !== undefined) broken.push(`${name}:${version} is listed, and its blob ${blob} ${fault}`);
+    }
+  }
+  return broken;
+}
+
+/** @returns what is wrong with a blob, `undefined` where nothing is */
+async function faultOf(blobs: FileBlobStore, name: string): Promise<string | undefined> {
+  try {
+    return (await blobs.verify(name)) ? undefined : 'is damaged';
+  } catch (error) {
+    return `cannot be read: ${(error as { code?: string }).code ?? String(error)}`;
+  }
+}
+
+/** What stands under `blobs/` and `log/` is complete, or it is not there. */
+async function foreignFiles(root: string, state: RegistryState): Promise<readonly string[]> {
+  const blobs = new FileBlobStore(root);
+  const listed = new Set<string>();
+  const foreign: string[] = [];
+  for await (const { name } of blobs.list()) {
+    listed.add(join('blobs', 'sha256', name.slice(0, 2), name));
+    const fault = await faultOf(blobs, name);
+    if (fault !== undefined) foreign.push(`the blob ${name} ${fault}`);
+  }
+  for (let seq = 1; seq <= state.position.seq; seq++) listed.add(join('log', `${String(seq).padStart(20, '0')}.json`));
+  const files = [...(await filesIn(root, 'blobs')), ...(await filesIn(root, 'log'))];
+  return [...foreign, ...files.filter((file) => !listed.has(file)).map((file) => `${file} is no blob and no event`)];
+}
+
+async function filesIn(root: string, folder: string): Promise<readonly string[]> {
+  const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return entries.filter((entry) => !entry.isDirectory()).map((entry) => relative(root, join(entry.parentPath, entry.name)));
+}
+
+async function brokenAcks(
+  root: string,
+  acks: readonly Ack[],
+  state: RegistryState,
+  events: readonly LoggedEvent[],
+): Promise<readonly string[]> {
+  const blobs = new FileBlobStore(root);
+  const condemned = new Set(events.flatMap((event) => (event.kind === 'blobs.condemned' ? event.digests : [])));
+  const broken: string[] = [];
+  for (const ack of acks) {
+    const says = JSON.stringify(ack);
+    switch (ack.ack) {
+      case 'open':
+        if (state.position.seq < Number(ack.seq)) broken.push(`lost: ${says}; the log ends at ${state.position.seq}`);
+        break;
+      case 'publish':
+        broken.push(...lostPublish(ack, state));
+        break;
+      case 'collect':
+        for (const digest of ack.condemned as readonly string[]) if (!condemned.has(digest)) broken.push(`lost: ${says}, ${digest}`);
+        break;
+      case 'orphan': {
+        const fault = condemned.has(String(ack.sha256)) ? undefined : await faultOf(blobs, String(ack.sha256));
+        if (fault !== undefined) broken.push(`lost: ${says}; its blob ${fault}`);
+        break;
+      }
+    }
+  }
+  return [...broken, ...lostPromotes(acks, state, events)];
+}
+
+function lostPublish(ack: Ack, state: RegistryState): readonly string[] {
+  const record = state.find(String(ack.model))?.versions.get(Number(ack.version));
+  if (record === undefined) return [`lost: ${JSON.stringify(ack)}`];
+  // whether the blob itself is whole is asked of every version
+  const same = record.manifest.files[0]?.sha256 === ack.sha256 && record.blob === ack.blob;
+  return same ? [] : [`changed: ${JSON.stringify(ack)}; it is now ${record.manifest.files[0]?.sha256} in ${record.blob}`];
+}
+
+/** Each acknowledged promote has its event, no earlier than that of the promote before it; what was promoted last is in production. */
+function lostPromotes(acks: readonly Ack[], state: RegistryState, events: readonly LoggedEvent[]): readonly string[] {
+  const lost: string[] = [];
+  const reached = new Map<unknown, number>();
+  for (const ack of acks.filter(({ ack: kind }) => kind === 'promote')) {
+    // a promote of what is in production already writes no event: the one from before is its event too
+    const at = events.findIndex(
+      (event, index) =>
+        index >= (reached.get(ack.model) ?? 0) &&
+        event.kind === 'stage.changed' &&
+        event.model === ack.model &&
+        event.version === ack.version &&
+        event.stage === 'production',
+    );
+    if (at === -1) lost.push(`lost: ${JSON.stringify(ack)}`);
+    else reached.set(ack.model, at);
+  }
+  for (const model of reached.keys()) {
+    const last = events.findLast((event) => event.kind === 'stage.changed' && event.model === model);
+    const promoted = last?.kind === 'stage.changed' && last.stage === 'production' ? last.version : undefined;
+    const production = state.find(String(model))?.production?.version;
+    if (promoted !== undefined && production !== promoted) lost.push(`${String(model)}: ${promoted} was promoted last, not ${production}`);
+  }
+  return lost;
+}
+
+function linesOf(stdout: string): readonly object[] {
+  return stdout
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as object);
+}

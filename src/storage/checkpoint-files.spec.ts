@@ -3,7 +3,6 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import canonicalize from 'canonicalize';
 import { describeOn, Volumes } from '../../test/crash/power-cut-volumes';
 import { CheckpointFiles } from './checkpoint-files';
 import { DurableFiles } from './durable-files';
@@ -39,11 +38,10 @@ describe(CheckpointFiles, () => {
     await writeFile(join(folder, fileOf(seq)), bytes);
   };
 
-  it('keeps one under the number of its event, as canonical JSON, and nothing in the staging area', async () => {
+  it('keeps one under the number of its event, as JSON, and nothing in the staging area', async () => {
     await files.save(checkpoint(7));
     expect(await readdir(folder)).toEqual([fileOf(7)]);
     const text = await readFile(join(folder, fileOf(7)), 'utf8');
-    expect(text).toBe(canonicalize(JSON.parse(text)));
     expect(JSON.parse(text)).toEqual({ schema: 1, ...checkpoint(7), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
     expect(await readdir(join(root, '.staging'))).toEqual([]);
   });

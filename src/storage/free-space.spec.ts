@@ -43,6 +43,17 @@ describe(FreeSpace, () => {
     await new FreeSpace(scratch, 0).require(0);
   });
 
+  it('counts what was promised to others, until it is given back', async () => {
+    volume(10 * MIB, GIB);
+    const space = new FreeSpace(scratch, 3 * MIB);
+    const giveBack = await space.promise(4 * MIB);
+    await space.promise(3 * MIB);
+    await expect(space.promise(1)).rejects.toBeInstanceOf(NoSpace);
+    giveBack();
+    await expect(space.promise(4 * MIB + 1)).rejects.toBeInstanceOf(NoSpace); // what was refused was not promised
+    await space.promise(4 * MIB);
+  });
+
   it('counts what an ordinary user may write, not what is kept for root', async () => {
     volume(MIB, GIB); // of which more is free than available
     expect(await new FreeSpace(scratch, 0).volume()).toEqual({ freeBytes: MIB, totalBytes: GIB });
@@ -102,6 +113,25 @@ describeHere(`a volume of 40 MiB${note}`, () => {
     expect(seen.taken).toBeLessThan(28); // it looks every few mebibytes
     expect(await stagedBytes()).toEqual([]);
     expect((await new FreeSpace(root, 0).volume()).freeBytes).toBe(40 * MIB);
+  });
+
+  it('leaves the minimum free also where many uploads arrive at once, and gives every promise back', async () => {
+    const store = new FileBlobStore(root, 20 * MIB);
+    let least = Number.POSITIVE_INFINITY;
+    async function* watched(): AsyncIterable<Uint8Array> {
+      for await (const chunk of source(5)) {
+        least = Math.min(least, (await new FreeSpace(root, 0).volume()).freeBytes);
+        yield chunk;
+      }
+    }
+    const uploads = await Promise.allSettled(Array.from({ length: 10 }, () => store.stage(watched(), GIB)));
+    const free = (await new FreeSpace(root, 0).volume()).freeBytes;
+    expect(Math.min(least, free)).toBeGreaterThanOrEqual(20 * MIB);
+    const taken = uploads.flatMap((upload) => (upload.status === 'fulfilled' ? [upload.value] : []));
+    expect(taken.length).toBeLessThanOrEqual(4);
+    await Promise.all(taken.map((staged) => staged.discard()));
+    expect(await stagedBytes()).toEqual([]);
+    await (await store.stage(source(16), GIB)).discard(); // every promise was given back
   });
 
   it('takes what leaves the minimum free', async () => {

@@ -193,7 +193,7 @@ const SINCE_CHECKPOINT = 999; // one more, and there would be another checkpoint
 async function fold(folder, rounds) {
   mkdirSync(join(folder, 'log'), { recursive: true });
   writeLog(folder, VERSIONS + 1 - SINCE_CHECKPOINT);
-  const whole = foldsOf(folder, rounds);
+  const whole = foldsOf(folder, rounds, () => rmSync(join(folder, 'checkpoints'), { recursive: true, force: true }));
   const journal = await foldedJournal(folder);
   await journal.saveCheckpoint();
   writeLog(folder, VERSIONS + 1);
@@ -229,8 +229,12 @@ async function foldedJournal(root) {
 }
 
 /** In a process of its own each time, as a start does it. */
-function foldsOf(root, rounds) {
-  return median(Array.from({ length: rounds }, () => Number(execFileSync(process.execPath, [SELF, '--fold', root], { encoding: 'utf8' }))));
+function foldsOf(root, rounds, before = () => {}) {
+  const foldOnce = () => {
+    before();
+    return Number(execFileSync(process.execPath, [SELF, '--fold', root], { encoding: 'utf8' }));
+  };
+  return median(Array.from({ length: rounds }, foldOnce));
 }
 
 /** How much more memory a server has at most while it takes in 1 GiB that is no model. */

@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } f
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { formatExt4, repairExt4, Volumes, writesOf } from './power-cut-volumes';
+import { formatExt4, Volumes, writesOf } from './power-cut-volumes';
 import { type Ack, checkRegistry, parseAcks, parseErrors, type StepError } from './registry-check';
 
 const DRIVER = join(__dirname, 'registry-driver.cjs');
@@ -101,9 +101,8 @@ export class Disks {
     return this.mount({ path, when: 'never', heard: [] }, ground);
   }
 
-  /** Switches the power on again: the journal of the file system is replayed, or the file system mended that has none. */
+  /** Switches the power on again: the journal of the file system is replayed, or the file system has to be mended before if it has none. */
   async mount(image: Image, { journal = 'ordered', mutant }: Ground = {}): Promise<Disk> {
-    if (journal === 'none') await repairExt4(image.path);
     const options = journal === 'none' ? [] : [LAZY, `data=${journal}`];
     const disk = new Disk(this, image, await this.volumes.ext4(image.path, ...options), await this.folder, mutant);
     this.disks.push(disk);

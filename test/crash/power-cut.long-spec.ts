@@ -20,7 +20,9 @@ describeHere(`after a power cut (seed ${seed})${note}`, () => {
   }, 300_000);
 
   it('the same holds on a file system without a journal: 100 cuts', async () => {
-    expect(broken(await cutOften(disks, chance, 20, 'none'))).toEqual([]);
+    const cuts = await cutOften(disks, chance, 20, 'none');
+    expect(cuts.length).toBeGreaterThanOrEqual(90); // of about one in a hundred e2fsck takes a folder away
+    expect(broken(cuts)).toEqual([]);
   }, 300_000);
 
   it('and others soon after the first recovery and soon after the second, the same holds: 20 times', async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countOf, type Cut, type Disk, type Disks, type Ground, type Image } from './power-cut-disk';
 import type { Chance } from './power-cut-random';
+import { repairExt4 } from './power-cut-volumes';
 
 const WRITERS = 4;
 const RECOVERERS = 2;
@@ -73,9 +74,11 @@ export async function cutRecoveries(disks: Disks, chance: Chance): Promise<reado
   return found;
 }
 
+/** Leaves out the images of which the repair took a folder: they say nothing of the registry. */
 async function lookAt(disks: Disks, images: readonly Image[], { journal = 'ordered' }: Ground): Promise<readonly Cut[]> {
   const found: Cut[] = [];
   for (const image of images) {
+    if (journal === 'none' && !(await repairExt4(image.path))) continue;
     const disk = await disks.mount(image, { journal });
     found.push(await disk.look());
     await disk.remove();

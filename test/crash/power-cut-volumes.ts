@@ -68,15 +68,16 @@ export async function formatExt4(image: string, mebibytes: number, journal: bool
 
 /**
  * Brings an ext4 back to order that has no journal to replay.
- * @returns false where that took a folder away: a removed name whose removal no flush had reached came back, and its inode was a
- * folder's by then, of which e2fsck leaves only one name. No order of flushes saves a program from that. @throws where nothing can be mended
+ * @returns false where a name was taken away or became another thing's: a removed name whose removal no flush had reached came back,
+ * and its inode was a folder's by then, of which e2fsck leaves only one name; or the other way round. No order of flushes saves a
+ * program from that. @throws where nothing can be mended
  */
 export async function repairExt4(image: string): Promise<boolean> {
   const said = await run('e2fsck', '-f', '-y', image).catch((error: { readonly code?: number; readonly stdout: string }) => {
     if (error.code !== FAULTS_MENDED) throw error;
     return error;
   });
-  return !said.stdout.includes('is a link to directory');
+  return !/is a link to directory|has an incorrect filetype/.test(said.stdout);
 }
 
 /** What the kernel has written to the device of a volume so far: it changes with every write. @param path where an ext4 is mounted */

@@ -74,7 +74,7 @@ export async function cutRecoveries(disks: Disks, chance: Chance): Promise<reado
   return found;
 }
 
-/** Leaves out the images of which the repair took a folder: they say nothing of the registry. */
+/** Leaves out the images in which the repair gave names away: they say nothing of the registry. */
 async function lookAt(disks: Disks, images: readonly Image[], { journal = 'ordered' }: Ground): Promise<readonly Cut[]> {
   const found: Cut[] = [];
   for (const image of images) {

@@ -17,6 +17,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
   wire: ['checked', 'json-body.interceptor', 'may-be-absent.decorator', 'read-json', 'read-multipart', 'sparing', 'wire.errors'],
   storage: [
     'blob-store.port',
+    'derived-files',
     'event-log.port',
     'folder-inventory',
     'open-storage',
@@ -24,7 +25,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'storage.errors',
     'storage.metrics',
   ],
-  runtime: ['model-runtime.port', 'runtime.errors', 'tensor'],
+  runtime: ['container-memory', 'model-runtime.port', 'runtime.errors', 'tensor'],
   models: [
     'bring-up',
     'fsck',
@@ -106,11 +107,17 @@ describe('the house', () => {
     ['process.env', /process\.env|\{[^}]*\benv\b[^}]*\} from 'node:process'/, ['config/load-config']],
     ['forwardRef', /forwardRef\(/, []],
     ['console', /\bconsole\./, []],
-    ['the engine library', /'onnxruntime-node'/, ['runtime/onnx-model']],
+    ['the engine library', /'onnxruntime-node'/, ['runtime/onnx/onnx-model']],
     [
       'the reading of a body',
       /\.pipe\(|on\('data'/,
-      ['wire/read-json', 'wire/read-multipart', 'protocols/native/native-codec.interceptor', 'runtime/host-process'],
+      [
+        'wire/read-json',
+        'wire/read-multipart',
+        'protocols/native/native-codec.interceptor',
+        'runtime/hosts/host-process',
+        'runtime/hosts/host-channel',
+      ],
     ],
   ] as const)('names %s nowhere but where it belongs', (_name, pattern, allowed: readonly string[]) => {
     expect(files.filter((file) => pattern.test(file.text) && !allowed.includes(file.path)).map((file) => file.path)).toEqual([]);

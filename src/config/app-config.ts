@@ -105,6 +105,13 @@ export class RuntimeConfig {
   @IsInt()
   @Min(600)
   readonly hostMemoryMb: number = 4096;
+
+  @Setting(
+    'MODEL_MEMORY_MB',
+    'What all models in memory may take together; those that were not used longest make room. `auto`: half of what the container may have.',
+  )
+  @Matches(/^(auto|[1-9][0-9]{0,8})$/)
+  readonly modelMemoryMb: string = 'auto';
 }
 
 /** How much may wait, and for how long. */

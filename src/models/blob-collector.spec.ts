@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { Logger } from '@nestjs/common';
-import { type ImportReport, type LoadedModel, ModelRuntime } from '../runtime/model-runtime.port';
+import { AnyRuntime, residencyOver } from '../../test/process/any-runtime';
 import type { BlobInfo, BlobName, StagedBlob } from '../storage/blob-store.port';
 import { DurableFiles } from '../storage/durable-files';
 import { LOG_START, type StoredEvent } from '../storage/event-log.port';
@@ -20,17 +20,6 @@ import { VersionFaults } from './version-faults';
 
 const HOUR_MS = 3_600_000;
 const digestOf = (content: string): string => createHash('sha256').update(content).digest('hex');
-
-/** Takes every file for a model. */
-class AnyRuntime extends ModelRuntime {
-  async import(): Promise<ImportReport> {
-    return { engine: 'onnx', signature: { inputs: [], outputs: [] } };
-  }
-
-  async load(): Promise<LoadedModel> {
-    return { run: async () => ({ outputs: [], queueMs: 0, inferMs: 0 }), unload: async () => {} };
-  }
-}
 
 /** Blobs in a folder; what a test wants to happen in between happens after a put and before a removal. */
 class WatchedBlobs extends FileBlobStore {
@@ -64,8 +53,9 @@ class Process {
     this.journal = new RegistryJournal(this.log, this.state);
     this.collector = new BlobCollector(this.state, this.journal, this.blobs);
     const faults = new VersionFaults();
-    const catalog = new ModelCatalog(this.state, new AnyRuntime(), this.blobs, faults);
-    this.registry = new ModelRegistry(this.state, this.journal, catalog, new AnyRuntime(), this.blobs, faults);
+    const { residency, measurements } = residencyOver(new AnyRuntime(), this.blobs);
+    const catalog = new ModelCatalog(this.state, residency, faults);
+    this.registry = new ModelRegistry(this.state, this.journal, catalog, new AnyRuntime(), this.blobs, faults, measurements);
   }
 
   static async on(root: string): Promise<Process> {

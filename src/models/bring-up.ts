@@ -2,6 +2,7 @@ import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationB
 import { ModelsConfig } from '../config/app-config';
 import { type Example, FirstStart } from './first-start';
 import { ModelCatalog } from './model-catalog';
+import { RemeasureJob } from './remeasure.job';
 
 /** Loads what is in production while the port is already open, so that probes are answered from the first moment on. */
 @Injectable()
@@ -15,6 +16,7 @@ export class BringUp implements OnApplicationBootstrap, BeforeApplicationShutdow
     private readonly catalog: ModelCatalog,
     private readonly firstStart: FirstStart,
     private readonly config: ModelsConfig,
+    private readonly remeasure: RemeasureJob,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -47,6 +49,7 @@ export class BringUp implements OnApplicationBootstrap, BeforeApplicationShutdow
       return undefined;
     } finally {
       this.done = true;
+      this.remeasure.start();
       this.logger.log('models in service', { models: this.catalog.serving.length, ms: Math.round(performance.now() - startedAt) });
     }
   }

@@ -6,8 +6,8 @@ import { dirname, join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { Logger } from '@nestjs/common';
 import canonicalize from 'canonicalize';
+import { AnyRuntime, residencyOver } from '../../test/process/any-runtime';
 import { fsckCommand } from '../cli/fsck.command';
-import { type ImportReport, type LoadedModel, ModelRuntime } from '../runtime/model-runtime.port';
 import type { BlobName } from '../storage/blob-store.port';
 import { CheckpointFiles } from '../storage/checkpoint-files';
 import { DurableFiles } from '../storage/durable-files';
@@ -33,17 +33,6 @@ const PRICE = `${digestOf('price one')}.5`;
 const eventFile = (seq: number): string => join('log', `${String(seq).padStart(20, '0')}.json`);
 const checkpointFile = (seq: number): string => join('checkpoints', `${String(seq).padStart(20, '0')}.json`);
 const blobFile = (name: BlobName): string => join('blobs', 'sha256', name.slice(0, 2), name);
-
-/** Takes every file for a model. */
-class AnyRuntime extends ModelRuntime {
-  async import(): Promise<ImportReport> {
-    return { engine: 'onnx', signature: { inputs: [], outputs: [] } };
-  }
-
-  async load(): Promise<LoadedModel> {
-    return { run: async () => ({ outputs: [], queueMs: 0, inferMs: 0 }), unload: async () => {} };
-  }
-}
 
 /** The folder of a registry, and ways to harm it. */
 class Folder {
@@ -154,8 +143,16 @@ function doingsOf(root: string) {
   const state = new RegistryState();
   const journal = new RegistryJournal(new FileEventLog(root), state);
   const faults = new VersionFaults();
-  const catalog = new ModelCatalog(state, new AnyRuntime(), blobs, faults);
-  const registry = new ModelRegistry(state, journal, catalog, new AnyRuntime(), blobs, faults);
+  const { residency, measurements } = residencyOver(new AnyRuntime(), blobs);
+  const registry = new ModelRegistry(
+    state,
+    journal,
+    new ModelCatalog(state, residency, faults),
+    new AnyRuntime(),
+    blobs,
+    faults,
+    measurements,
+  );
   const collector = new BlobCollector(state, journal, blobs);
   const stage = (content: string) => blobs.stage(Readable.from([Buffer.from(content)]), 2 ** 20);
   return {

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { access, readFile, rm } from 'node:fs/promises';
 import { Logger } from '@nestjs/common';
-import { type ImportReport, type LoadedModel, type ModelFile, ModelRuntime } from '../runtime/model-runtime.port';
+import { AnyRuntime, MEASURED, residencyOver } from '../../test/process/any-runtime';
+import type { LoadedModel, ModelFile } from '../runtime/model-runtime.port';
 import { ModelDamaged, ModelRefused } from '../runtime/runtime.errors';
 import { LOG_START, type LogPosition } from '../storage/event-log.port';
 import { MemoryBlobStore } from '../storage/memory-blob.store';
 import { sealEvent } from '../storage/stored-event';
 import { ModelCatalog } from './model-catalog';
+import type { Measurements } from './measurements';
+import type { ModelResidency } from './model-residency';
 import type { Stage } from './registry-event';
 import type { Decision } from './registry-journal';
 import { RegistryState, type VersionRecord } from './registry-state';
@@ -16,26 +19,26 @@ import { VersionFaults } from './version-faults';
 const RUN = { inputs: [], outputs: [], engineDeadlineMs: 1000, expiresAt: Number.POSITIVE_INFINITY };
 
 /** Loads any file, unless told otherwise; a model of it does nothing. Writes down what it loads and unloads, by the file's content. */
-class NotebookRuntime extends ModelRuntime {
+class NotebookRuntime extends AnyRuntime {
   readonly notes: string[] = [];
   readonly paths: string[] = [];
   /** Contents that cannot be loaded. */
   readonly bad = new Set<string>();
-  /** What a load waits for. */
+  /** What a load waits for, and what a run waits for. */
   gate: Promise<void> = Promise.resolve();
+  running: Promise<void> = Promise.resolve();
 
-  async import(): Promise<ImportReport> {
-    return { engine: 'onnx', signature: { inputs: [], outputs: [] } };
-  }
-
-  async load({ path, sha256 }: ModelFile): Promise<LoadedModel> {
+  override async load({ path, sha256 }: ModelFile): Promise<LoadedModel> {
     this.paths.push(path);
     const content = await readFile(path, 'utf8');
     this.notes.push(`load ${content}`);
     await this.gate;
     if (this.bad.has(content)) throw new ModelDamaged(sha256, 'something else');
     return {
-      run: async () => ({ outputs: [], queueMs: 0, inferMs: 0 }),
+      run: async () => {
+        await this.running;
+        return { outputs: [], queueMs: 0, inferMs: 0 };
+      },
       unload: async () => void this.notes.push(`unload ${content}`),
     };
   }
@@ -47,8 +50,15 @@ class House {
   readonly runtime = new NotebookRuntime();
   readonly blobs = new MemoryBlobStore();
   readonly faults = new VersionFaults();
-  readonly catalog = new ModelCatalog(this.state, this.runtime, this.blobs, this.faults);
+  readonly measurements: Measurements;
+  readonly residency: ModelResidency;
+  readonly catalog: ModelCatalog;
   private at: LogPosition = LOG_START;
+
+  constructor(settings: { readonly modelMemoryMb?: string; readonly required?: readonly string[] } = {}) {
+    ({ measurements: this.measurements, residency: this.residency } = residencyOver(this.runtime, this.blobs, settings));
+    this.catalog = new ModelCatalog(this.state, this.residency, this.faults);
+  }
 
   /** Publishes a version whose file says its name. */
   async publish(model: string, version: number, stage: Stage = 'staging'): Promise<VersionRecord> {
@@ -66,7 +76,7 @@ class House {
     const manifest = { files: [{ path: 'model.onnx', size: content.length, sha256 }], metadata: {} };
     const about = {
       digest: `digest ${text}`,
-      executable: `executable ${text}`,
+      executable: createHash('sha256').update(text).digest('hex'),
       engine: 'onnx',
       signature: { inputs: [], outputs: [] },
     } as const;
@@ -173,18 +183,6 @@ describe(ModelCatalog, () => {
       clock.mockRestore();
       expect(house.catalog.resolve('iris')).toBe(served);
       expect(house.catalog.broken).toEqual([]);
-    });
-
-    it('keeps sixteen versions in memory that callers asked for by number, and lets the longest unused go', async () => {
-      await house.publish('iris', 1, 'production');
-      await house.catalog.loadProduction();
-      for (let version = 2; version <= 18; version++) {
-        await house.publish('iris', version);
-        await house.catalog.resolve('iris', { version });
-        await house.catalog.resolve('iris', { version: 2 }); // in use all the time
-      }
-      await new Promise(setImmediate);
-      expect(house.runtime.notes.filter((note) => note.startsWith('unload'))).toEqual(['unload iris/3']);
     });
 
     it('says that a version cannot be served whose file is missing, also where a caller asked for it by number', async () => {
@@ -342,6 +340,116 @@ describe(ModelCatalog, () => {
       await house.catalog.loadProduction();
       house.move('iris', 1, 'archived');
       expect(house.catalog.broken).toEqual([]);
+    });
+  });
+
+  describe('with room for three models of 3 MB each', () => {
+    const LIMITS = { modelMemoryMb: '10' };
+    beforeEach(() => {
+      house = new House(LIMITS);
+    });
+
+    /** A version that was measured to take 3 MB, or as many as told. */
+    async function measured(model: string, version: number, stage: Stage = 'staging', megabytes = 3): Promise<VersionRecord> {
+      const record = await house.publish(model, version, stage);
+      await house.measurements.keep(record.executable, { ...MEASURED, memoryBytes: megabytes * 2 ** 20 });
+      return record;
+    }
+    const call = async (model: string, version?: number): Promise<void> => {
+      const served = await house.catalog.resolve(model, version === undefined ? {} : { version });
+      await served.run(RUN);
+      await new Promise((resolve) => setTimeout(resolve, 2)); // the next call is later
+    };
+    const inMemory = (): readonly string[] => {
+      const loaded = new Set<string>();
+      for (const [what, file = ''] of house.runtime.notes.map((note) => note.split(' '))) {
+        if (what === 'load') loaded.add(file);
+        else loaded.delete(file);
+      }
+      return [...loaded];
+    };
+
+    it('lets that one leave for another that was not used longest', async () => {
+      for (const version of [1, 2, 3, 4]) await measured('iris', version);
+      for (const version of [1, 2, 3, 1, 4]) await call('iris', version);
+      expect(inMemory()).toEqual(['iris/1', 'iris/3', 'iris/4']);
+      expect(house.residency.usedBytes).toBe(9 * 2 ** 20);
+    });
+
+    it('lets nobody leave for a version that would not fit even then, and says how much it takes and how much there may be', async () => {
+      for (const version of [1, 2]) await measured('iris', version);
+      await measured('giant', 1, 'staging', 11);
+      for (const version of [1, 2]) await call('iris', version);
+      await expect(call('giant', 1)).rejects.toMatchObject({
+        code: 'MODEL_MEMORY_EXCEEDED',
+        kind: 'unavailable',
+        details: { expected: 'at most 10 MB for all models that are in use or pinned', actual: '11 MB' },
+      });
+      expect(inMemory()).toEqual(['iris/1', 'iris/2']);
+      expect(house.catalog.broken).toEqual([]);
+    });
+
+    it('lets those leave first that are not in production', async () => {
+      await measured('iris', 1, 'production');
+      for (const version of [2, 3, 4]) await measured('iris', version);
+      for (const version of [undefined, 2, 3, 4]) await call('iris', version);
+      expect(inMemory()).toEqual(['iris/1', 'iris/3', 'iris/4']);
+    });
+
+    it('keeps a model in service that had to leave: its next call loads it', async () => {
+      for (const model of ['a', 'b', 'c', 'd']) {
+        await measured(model, 1, 'production');
+        await call(model);
+      }
+      expect(inMemory()).toEqual(['b/1', 'c/1', 'd/1']);
+      expect(house.catalog.serving.toSorted()).toEqual(['a', 'b', 'c', 'd']);
+      await call('a');
+      expect(inMemory()).toEqual(['c/1', 'd/1', 'a/1']);
+      expect(house.catalog.serving.toSorted()).toEqual(['a', 'b', 'c', 'd']);
+    });
+
+    it('lets nobody leave on whom a call runs', async () => {
+      for (const version of [1, 2, 3, 4]) await measured('iris', version);
+      const gate = Promise.withResolvers<void>();
+      house.runtime.running = gate.promise;
+      const running = [1, 2, 3].map((version) => call('iris', version));
+      await new Promise(setImmediate);
+      await expect(call('iris', 4)).rejects.toMatchObject({ code: 'MODEL_MEMORY_EXCEEDED' });
+      gate.resolve();
+      await Promise.all(running);
+      await call('iris', 4);
+      expect(inMemory()).toHaveLength(3);
+      expect(inMemory()).toContain('iris/4');
+    });
+
+    it('loads at the start what fits and lets nobody leave for the rest, which is in service all the same', async () => {
+      for (const model of ['a', 'b', 'c', 'd', 'e']) await measured(model, 1, 'production');
+      await house.catalog.loadProduction();
+      expect(inMemory()).toEqual(['a/1', 'b/1', 'c/1']);
+      expect(house.catalog.serving.toSorted()).toEqual(['a', 'b', 'c', 'd', 'e']);
+      expect(house.catalog.broken).toEqual([]);
+      await call('e');
+      expect(inMemory()).toEqual(['b/1', 'c/1', 'e/1']);
+    });
+
+    it.each([
+      ['a version that says so', {}, { pinned: true }],
+      ['a required model', { required: ['z'] }, {}],
+    ])('keeps %s in memory whatever comes, and loads it first', async (_what, settings, metadata) => {
+      house = new House({ ...LIMITS, ...settings });
+      for (const model of ['a', 'b', 'c', 'd']) await measured(model, 1, 'production');
+      const pinned = await measured('z', 1, 'production');
+      Object.assign(pinned.manifest.metadata, metadata);
+      await house.catalog.loadProduction();
+      expect(inMemory()).toEqual(['z/1', 'a/1', 'b/1']);
+      for (const model of ['c', 'd', 'a', 'b', 'c']) await call(model);
+      expect(inMemory()).toContain('z/1');
+    });
+
+    it('takes a model that nobody measured here for three times its file, and at least a megabyte', async () => {
+      await house.publish('iris', 1);
+      await call('iris', 1);
+      expect(house.residency.usedBytes).toBe(2 ** 20);
     });
   });
 

@@ -1,8 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { ModelRuntime } from '../runtime/model-runtime.port';
-import { type LocalBlob, ModelBlobs } from '../storage/blob-store.port';
-import type { ManifestFile } from './manifest';
-import { AliasNotFound, ModelUnavailable, NoProductionVersion } from './models.errors';
+import { ModelResidency } from './model-residency';
+import { AliasNotFound, ModelMemoryExceeded, ModelUnavailable, NoProductionVersion } from './models.errors';
 import { type ModelRecord, RegistryState, type VersionRecord } from './registry-state';
 import { ServedVersion } from './served-version';
 import { reasonOf, VersionFaults } from './version-faults';
@@ -13,22 +11,21 @@ export interface VersionSelector {
   readonly alias?: string;
 }
 
-/** How many versions out of production stay in memory because callers asked for them by number. */
-const MAX_ON_DEMAND = 16;
 /** What is being served right now: the only meeting point of registry and prediction. Memory only. */
 @Injectable()
 export class ModelCatalog {
   private readonly logger = new Logger(ModelCatalog.name);
   private readonly production = new Map<string, ServedVersion>();
-  /** Every version in memory or on its way there, the longest unused first. */
-  private readonly resident = new Map<VersionRecord, Promise<ServedVersion>>();
+  /** Versions that are in service and had to make room for others: the next call loads them. */
+  private readonly resting = new Set<VersionRecord>();
 
   constructor(
     private readonly state: RegistryState,
-    private readonly runtime: ModelRuntime,
-    private readonly blobs: ModelBlobs,
+    private readonly residency: ModelResidency,
     private readonly faults: VersionFaults,
-  ) {}
+  ) {
+    residency.onEvict = (served) => this.rest(served);
+  }
 
   /**
    * The version that answers a call: at once where it is in production and in memory, else it is loaded at the caller's wish.
@@ -46,12 +43,17 @@ export class ModelCatalog {
     return this.demand(record);
   }
 
-  /** Loads a version and warms it up, once for all who ask, without serving it yet. @throws as ModelRuntime.load, BlobMissing */
-  load(record: VersionRecord): Promise<ServedVersion> {
-    const loading = this.resident.get(record) ?? this.bringIn(record);
-    this.resident.delete(record);
-    this.resident.set(record, loading); // now the youngest
-    return loading;
+  /** Loads a version and warms it up, once for all who ask, without serving it yet. @throws as ModelResidency.load */
+  async load(record: VersionRecord, evict = true): Promise<ServedVersion> {
+    try {
+      const served = await this.residency.load(record, evict);
+      this.faults.clear(record);
+      return served;
+    } catch (error) {
+      // no room is no fault of the version
+      if (!(error instanceof ModelMemoryExceeded)) this.faults.note(record, error);
+      throw error;
+    }
   }
 
   /**
@@ -61,25 +63,24 @@ export class ModelCatalog {
   async settle(name: string, candidate?: ServedVersion): Promise<void> {
     const wanted = this.state.find(name)?.production;
     const current = this.production.get(name);
-    if (candidate !== undefined && candidate.record === wanted) this.production.set(name, candidate);
+    if (candidate !== undefined && candidate.record === wanted) this.serve(name, candidate);
     else if (current?.record !== wanted) this.production.delete(name);
     const kept = this.production.get(name);
     const displaced = [current, candidate].filter((served) => served !== undefined && served !== kept) as readonly ServedVersion[];
-    await Promise.all(displaced.map((served) => this.retire(served)));
+    await Promise.all(displaced.map((served) => this.residency.retire(served)));
   }
 
   /**
-   * Serves what is in production and nothing else. A version that cannot be loaded is named by `broken`; the others do not notice.
+   * Serves what is in production and nothing else. A version that cannot be loaded is named by `broken`; the others do not notice. What
+   * does not fit into the memory is loaded when it is called.
    * @param only this model
    */
   async loadProduction(only?: string): Promise<void> {
-    for (const { name, production } of this.state.list()) {
-      if (this.production.get(name)?.record === production || (only !== undefined && name !== only)) continue;
-      try {
-        await this.settle(name, production && (await this.load(production)));
-      } catch (error) {
-        this.logger.error('model not loaded', { model: name, version: production?.version, err: error });
-      }
+    const wanted = this.state.list().filter(({ name }) => only === undefined || name === only);
+    const pinnedFirst = wanted.toSorted((a, b) => Number(this.isPinned(b)) - Number(this.isPinned(a)));
+    for (const { name, production } of pinnedFirst) {
+      if (this.production.get(name)?.record === production) continue;
+      await this.bringUp(name, production);
     }
   }
 
@@ -90,31 +91,36 @@ export class ModelCatalog {
     );
   }
 
-  /** Names of the models in service. */
+  /** Names of the models in service: in memory, or loaded at their next call. */
   get serving(): readonly string[] {
-    return [...this.production.keys()];
+    const resting = [...this.resting].filter(({ stage, model }) => stage === 'production' && !this.production.has(model));
+    return [...this.production.keys(), ...resting.map(({ model }) => model)];
   }
 
-  private async bringIn(record: VersionRecord): Promise<ServedVersion> {
+  private async bringUp(name: string, production: VersionRecord | undefined): Promise<void> {
     try {
-      const { sha256 } = record.manifest.files[0] as ManifestFile;
-      const served = await this.loadFile(record, sha256, await this.blobs.local(record.blob));
-      this.faults.clear(record);
-      return served;
+      await this.settle(name, production && (await this.load(production, this.isPinned({ production }))));
     } catch (error) {
-      this.resident.delete(record);
-      this.faults.note(record, error);
-      throw error;
+      if (error instanceof ModelMemoryExceeded && production !== undefined) this.resting.add(production);
+      else this.logger.error('model not loaded', { model: name, version: production?.version, err: error });
     }
   }
 
-  private async loadFile(record: VersionRecord, sha256: string, file: LocalBlob): Promise<ServedVersion> {
-    try {
-      return new ServedVersion(record, await this.runtime.load({ path: file.path, sha256 }), file);
-    } catch (error) {
-      await file.release();
-      throw error;
-    }
+  private isPinned({ production }: Pick<ModelRecord, 'production'>): boolean {
+    return production !== undefined && this.residency.isPinned(production);
+  }
+
+  private serve(name: string, served: ServedVersion): void {
+    this.production.set(name, served);
+    this.resting.delete(served.record);
+  }
+
+  /** A version has to make room: it stays in service, and its next call loads it. */
+  private rest(served: ServedVersion): void {
+    const { record } = served;
+    if (this.production.get(record.model) !== served) return;
+    this.production.delete(record.model);
+    this.resting.add(record);
   }
 
   private async demand(record: VersionRecord): Promise<ServedVersion> {
@@ -122,23 +128,11 @@ export class ModelCatalog {
     try {
       const served = await this.load(record);
       if (this.state.find(model)?.production === record) await this.settle(model, served);
-      else this.makeRoom();
       return served;
     } catch (error) {
+      if (error instanceof ModelMemoryExceeded) throw error;
       throw new ModelUnavailable(model, version, reasonOf(error));
     }
-  }
-
-  /** Callers can ask for any number of versions by number; those that were not asked for longest leave. */
-  private makeRoom(): void {
-    const idle = [...this.resident].filter(([record]) => this.production.get(record.model)?.record !== record);
-    for (const [, loading] of idle.slice(0, Math.max(0, idle.length - MAX_ON_DEMAND)))
-      void loading.then((served) => this.retire(served)).catch(() => {});
-  }
-
-  private async retire(served: ServedVersion): Promise<void> {
-    this.resident.delete(served.record);
-    await served.retire();
   }
 }
 

@@ -1,4 +1,4 @@
-import { ArrayMaxSize, IsArray, IsIn, IsInt, IsNotEmpty, IsString, Max, MaxLength, Min, ValidateBy } from 'class-validator';
+import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsInt, IsNotEmpty, IsString, Max, MaxLength, Min, ValidateBy } from 'class-validator';
 import type { Signature, TensorSpec } from '../runtime/tensor';
 import { MayBeAbsent } from '../wire/may-be-absent.decorator';
 import { MetadataMismatch } from './models.errors';
@@ -56,6 +56,11 @@ export class ModelMetadata {
   @IsIn(['null', 'reject'])
   readonly nonFinite?: 'null' | 'reject';
 
+  /** Whether the version in production stays in memory whatever other models need. */
+  @MayBeAbsent()
+  @IsBoolean()
+  readonly pinned?: boolean;
+
   /** How long one run may take, milliseconds. */
   @MayBeAbsent()
   @IsInt()
@@ -99,7 +104,7 @@ export function labelOutputOf(outputs: readonly TensorSpec[]): TensorSpec | unde
 }
 
 function isFloating({ datatype }: TensorSpec): boolean {
-  return datatype === 'FP32' || datatype === 'FP64';
+  return datatype === 'FP16' || datatype === 'FP32' || datatype === 'FP64';
 }
 
 function refuseFeatures(names: readonly string[], inputs: readonly TensorSpec[]): void {

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { Logger } from '@nestjs/common';
-import { type ImportReport, type LoadedModel, type ModelFile, ModelRuntime } from '../runtime/model-runtime.port';
+import { AnyRuntime, REPORT, residencyOver } from '../../test/process/any-runtime';
+import { type ImportReport, type LoadedModel, type ModelFile } from '../runtime/model-runtime.port';
 import { ModelDamaged, ModelRefused } from '../runtime/runtime.errors';
 import { DurableFiles } from '../storage/durable-files';
 import { FileBlobStore } from '../storage/file-blob.store';
@@ -19,16 +20,16 @@ import type { Upload } from './upload-reader';
 import { VersionFaults } from './version-faults';
 
 /** Takes every file for a model that is what its hash says. */
-class HashingRuntime extends ModelRuntime {
+class HashingRuntime extends AnyRuntime {
   imports = 0;
 
-  async import({ path }: ModelFile): Promise<ImportReport> {
+  override async import({ path }: ModelFile): Promise<ImportReport> {
     this.imports++;
     if ((await readFile(path, 'utf8')) === 'no model') throw new ModelRefused('no model');
-    return { engine: 'onnx', signature: { inputs: [], outputs: [] } };
+    return REPORT;
   }
 
-  async load({ path, sha256 }: ModelFile): Promise<LoadedModel> {
+  override async load({ path, sha256 }: ModelFile): Promise<LoadedModel> {
     const actual = createHash('sha256')
       .update(await readFile(path))
       .digest('hex');
@@ -53,8 +54,9 @@ class House {
     this.blobs = new FileBlobStore(root);
     this.log = new FileEventLog(root);
     this.journal = new RegistryJournal(this.log, this.state, this.keeper as unknown as StorageKeeper);
-    this.catalog = new ModelCatalog(this.state, this.runtime, this.blobs, this.faults);
-    this.registry = new ModelRegistry(this.state, this.journal, this.catalog, this.runtime, this.blobs, this.faults);
+    const { residency, measurements } = residencyOver(this.runtime, this.blobs);
+    this.catalog = new ModelCatalog(this.state, residency, this.faults);
+    this.registry = new ModelRegistry(this.state, this.journal, this.catalog, this.runtime, this.blobs, this.faults, measurements);
   }
 
   async publish(model: string, content: string, more: Partial<Upload> = {}) {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ModelRuntime } from '../runtime/model-runtime.port';
 import { ModelBlobs } from '../storage/blob-store.port';
 import { digestOf, type Manifest } from './manifest';
+import { Measurements } from './measurements';
 import { ModelCatalog } from './model-catalog';
 import { refuseMismatch } from './model-metadata';
 import { VersionTaken } from './models.errors';
@@ -31,6 +32,7 @@ export class ModelRegistry {
     private readonly runtime: ModelRuntime,
     private readonly blobs: ModelBlobs,
     private readonly faults: VersionFaults,
+    private readonly measurements: Measurements,
   ) {}
 
   /**
@@ -79,11 +81,14 @@ export class ModelRegistry {
     file: { name, blob },
     metadata,
   }: Upload): Promise<Omit<VersionPublished, 'version' | 'actor' | 'correlationId'>> {
-    const { engine, signature } = await this.runtime.import({ path: blob.path, sha256: blob.digest });
+    const report = await this.runtime.import({ path: blob.path, sha256: blob.digest });
+    const { engine, signature, unbounded, options, labels, measured } = report;
     refuseMismatch(metadata, signature);
     const manifest: Manifest = { files: [{ path: name, size: blob.bytes, sha256: blob.digest }], metadata };
-    const executable = digestOf({ engine, file: blob.digest, options: {} });
-    return { kind: 'version.published', model, digest: digestOf(manifest), manifest, engine, executable, signature };
+    const executable = digestOf({ engine, file: blob.digest, options });
+    await this.measurements.keep(executable, measured);
+    const found = { engine, options, executable, signature, unbounded, ...(labels && { labels }) };
+    return { kind: 'version.published', model, digest: digestOf(manifest), manifest, ...found };
   }
 
   /** Bytes first, then the event. Where the bytes were condemned in between, they are written again under their new name. */

@@ -100,3 +100,16 @@ export class MetadataMismatch extends AppError {
 function listed(versions: readonly number[]): string {
   return versions.length === 0 ? 'none' : versions.slice(-20).join(', ');
 }
+
+/** There is no room in memory for the version, and what is there cannot leave. */
+export class ModelMemoryExceeded extends AppError {
+  readonly code = 'MODEL_MEMORY_EXCEEDED';
+  readonly kind = 'unavailable' as const;
+  constructor(model: string, version: number, bytes: number, limitBytes: number) {
+    const [needed, limit] = [bytes, limitBytes].map((size) => `${Math.ceil(size / 2 ** 20)} MB`) as [string, string];
+    super(`Version ${version} of "${model}" takes ${needed} of memory, for which there is no room (MODEL_MEMORY_MB: ${limit})`, {
+      expected: `at most ${limit} for all models that are in use or pinned`,
+      actual: needed,
+    });
+  }
+}

@@ -5,12 +5,15 @@ import { BlobCollector } from './blob-collector';
 import { BlobScrub } from './blob-scrub';
 import { BringUp } from './bring-up';
 import { FirstStart } from './first-start';
+import { Measurements } from './measurements';
 import { ModelCatalog } from './model-catalog';
 import { ModelRegistry } from './model-registry.service';
+import { ModelResidency } from './model-residency';
 import { ModelsController } from './models.controller';
 import { RegistryFollower } from './registry-follower';
 import { RegistryJournal } from './registry-journal';
 import { RegistryState } from './registry-state';
+import { RemeasureJob } from './remeasure.job';
 import { UpkeepJob } from './upkeep.job';
 import { UploadReader } from './upload-reader';
 import { VersionFaults } from './version-faults';
@@ -26,6 +29,9 @@ import { VersionFaults } from './version-faults';
     RegistryFollower,
     RegistryState,
     RegistryJournal,
+    Measurements,
+    ModelResidency,
+    RemeasureJob,
     ModelCatalog,
     ModelRegistry,
     UploadReader,

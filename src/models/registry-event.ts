@@ -23,8 +23,14 @@ export interface VersionPublished extends EventFields {
   readonly digest: string;
   readonly manifest: Manifest;
   readonly engine: 'onnx';
+  /** What is done to the file before the engine gets it; part of the executable. */
+  readonly options?: Readonly<Record<string, string>>;
   readonly executable: string;
   readonly signature: Signature;
+  /** Why a run is not proved to be bounded; empty where it is; absent where nobody looked. */
+  readonly unbounded?: readonly string[];
+  /** The classes that the model itself names, in the order of its columns of probabilities. */
+  readonly labels?: readonly (string | number)[];
 }
 
 /** The description and the tags of a model, whole. */

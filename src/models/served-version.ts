@@ -6,6 +6,8 @@ import type { VersionRecord } from './registry-state';
 export class ServedVersion {
   private running = 0;
   private retired = false;
+  /** `performance.now()` of the last call. */
+  usedAt = performance.now();
 
   constructor(
     readonly record: VersionRecord,
@@ -13,9 +15,15 @@ export class ServedVersion {
     private readonly file: LocalBlob,
   ) {}
 
+  /** Whether a call runs on it. */
+  get busy(): boolean {
+    return this.running > 0;
+  }
+
   /** @throws as LoadedModel.run */
   async run(run: EngineRun): Promise<EngineAnswer> {
     this.running++;
+    this.usedAt = performance.now();
     try {
       return await this.model.run(run);
     } finally {

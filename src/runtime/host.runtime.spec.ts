@@ -5,7 +5,8 @@ import { type Attribute, DTYPE, floats, type Node, onnxModel, type ValueInfo } f
 import { callWith, column, ModelFolder } from '../../test/process/model-folder';
 import { endOwnHosts, hostsOf, until } from '../../test/process/processes';
 import { RuntimeConfig } from '../config/app-config';
-import { EngineSupervisor } from './engine-supervisor';
+import { EngineSupervisor } from './hosts/engine-supervisor';
+import { HostLauncher } from './hosts/host-launcher';
 import { HostRuntime } from './host.runtime';
 import { ImportDeadlineExceeded, ModelDamaged, ModelRefused } from './runtime.errors';
 
@@ -19,8 +20,9 @@ describe(HostRuntime.name, () => {
   let runtime: HostRuntime;
 
   beforeEach(() => {
-    supervisor = new EngineSupervisor(config);
-    runtime = new HostRuntime(supervisor, config);
+    const launcher = new HostLauncher(config);
+    supervisor = new EngineSupervisor(config, launcher);
+    runtime = new HostRuntime(supervisor, launcher, config);
   });
   afterEach(() => supervisor.onApplicationShutdown());
   afterAll(endOwnHosts);

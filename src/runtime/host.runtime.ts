@@ -1,28 +1,32 @@
 import { Injectable } from '@nestjs/common';
 import { RuntimeConfig } from '../config/app-config';
-import { EngineSupervisor } from './engine-supervisor';
-import { HostProcess } from './host-process';
+import { EngineSupervisor } from './hosts/engine-supervisor';
+import { HostLauncher } from './hosts/host-launcher';
+import { MACHINE } from './machine';
 import { type ImportReport, type LoadedModel, type ModelFile, ModelRuntime } from './model-runtime.port';
 import { EngineCrashed, ImportDeadlineExceeded, ModelRefused } from './runtime.errors';
+import type { Tensor } from './tensor';
 
 /** Engines in child processes: imports in a process each, everything else under the supervisor. */
 @Injectable()
 export class HostRuntime extends ModelRuntime {
+  readonly machine = MACHINE;
   private readonly users = new Map<string, number>();
 
   constructor(
     private readonly supervisor: EngineSupervisor,
+    private readonly launcher: HostLauncher,
     private readonly config: RuntimeConfig,
   ) {
     super();
   }
 
-  async import({ path, sha256 }: ModelFile): Promise<ImportReport> {
+  async import({ path, sha256 }: ModelFile, trials: readonly (readonly Tensor[])[] = []): Promise<ImportReport> {
     const seconds = this.config.importDeadlineSeconds;
-    const host = new HostProcess(this.config.hostMemoryMb);
+    const host = this.launcher.launch();
     try {
       const limit = { milliseconds: seconds * 1000, error: () => new ImportDeadlineExceeded(seconds) };
-      return await host.ask({ do: 'import', path, sha256 }, limit);
+      return await host.ask({ do: 'import', path, sha256, trials }, limit);
     } catch (error) {
       throw error instanceof EngineCrashed ? new ModelRefused(`it brings the engine down (${error.how})`) : error;
     } finally {

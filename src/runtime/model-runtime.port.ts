@@ -1,16 +1,50 @@
 import type { Signature, Tensor } from './tensor';
 
-/** The file that an engine loads. */
+/** The file that an engine loads, and what is known of it. */
 export interface ModelFile {
   readonly path: string;
   /** SHA-256 of the file, 64 hex digits: checked on the very bytes that the engine gets. */
   readonly sha256: string;
+  /** Whether every run is proved to end soon and to grow little: such models share hosts. Absent: not proved. */
+  readonly bounded?: boolean;
+  /** What one run usually takes, milliseconds; absent: not measured here. */
+  readonly usualMs?: number;
+  /** What the model takes in memory; absent: not measured here. */
+  readonly memoryBytes?: number;
+}
+
+/** What a model costs on this machine, measured at its import. */
+export interface Measured {
+  /** As `ModelRuntime.machine`: another one may compute at another speed, and other last bits. */
+  readonly machine: string;
+  readonly loadMs: number;
+  /** How much the process grew by loading it and running it. */
+  readonly memoryBytes: number;
+  /** Median microseconds of a run of that many rows; empty where a dimension besides the first is free. */
+  readonly curve: readonly { readonly rows: number; readonly micros: number }[];
+  /** The least number of rows at which a row is as cheap as it gets; 1 where rows cannot be put together. */
+  readonly bestBatch: number;
+  /** Whether rows can be put together: the first dimension of every input is free, and every output has as many rows. */
+  readonly batchable: boolean;
+  /** Whether a row gets the same bits in a batch as alone. */
+  readonly exactInBatches: boolean;
+  /** Whether two runs on the same input give the same bits. What does not is never cached. */
+  readonly repeatable: boolean;
 }
 
 /** What an import found out about a model file. */
 export interface ImportReport {
   readonly engine: 'onnx';
   readonly signature: Signature;
+  /** Why a run is not proved to be bounded, in words; empty where it is. */
+  readonly unbounded: readonly string[];
+  /** What was done to the file before the engine got it, by name; it is done again at every load. */
+  readonly options: Readonly<Record<string, string>>;
+  /** The classes that the model itself names, in the order of its columns of probabilities. */
+  readonly labels?: readonly (string | number)[];
+  readonly measured: Measured;
+  /** What the model gave for each of the trials, all outputs in the order of the signature; or why it gave nothing. */
+  readonly trials: readonly (readonly Tensor[] | { readonly reason: string })[];
 }
 
 /** One run of a model. */
@@ -35,7 +69,7 @@ export interface EngineAnswer {
 
 /** A model in memory, ready to answer. */
 export interface LoadedModel {
-  /** @throws InferenceFailed, EngineDeadlineExceeded, CallExpired, EngineCrashed */
+  /** @throws InferenceFailed, EngineDeadlineExceeded, CallExpired, EngineCrashed, ModelQuarantined */
   run(run: EngineRun): Promise<EngineAnswer>;
   /** Frees the memory. A `run` after it loads the model again. */
   unload(): Promise<void>;
@@ -43,12 +77,16 @@ export interface LoadedModel {
 
 /** Turns model files into models that answer. The only room that knows an engine's library. */
 export abstract class ModelRuntime {
-  /**
-   * Looks at a file that nobody vouches for, in a process of its own: loads it, reads its signature, runs it on a sample.
-   * @throws ModelRefused, ImportDeadlineExceeded, EngineCrashed
-   */
-  abstract import(file: ModelFile): Promise<ImportReport>;
+  /** What measurements are true for: the engine, its version, and the processor. */
+  abstract readonly machine: string;
 
-  /** Loads a model and warms it up. @throws ModelRefused, ModelDamaged, EngineDeadlineExceeded, EngineCrashed */
+  /**
+   * Looks at a file that nobody vouches for, in a process of its own: walks through it, loads it, reads its signature, runs and times it.
+   * @param trials inputs that it is also run on
+   * @throws ModelRefused, ImportDeadlineExceeded
+   */
+  abstract import(file: ModelFile, trials?: readonly (readonly Tensor[])[]): Promise<ImportReport>;
+
+  /** Loads a model and warms it up. @throws ModelRefused, ModelDamaged, ModelQuarantined, EngineDeadlineExceeded, EngineCrashed */
   abstract load(file: ModelFile): Promise<LoadedModel>;
 }

@@ -45,6 +45,15 @@ export class EngineDeadlineExceeded extends AppError {
   }
 }
 
+/** The model ended its engine processes again and again; it is left alone for a while. */
+export class ModelQuarantined extends AppError {
+  readonly code = 'MODEL_QUARANTINED';
+  readonly kind = 'unavailable' as const;
+  constructor(seconds: number) {
+    super(`The model ended its engine process again and again; it is tried again in ${seconds} s`, { expected: `a call in ${seconds} s` });
+  }
+}
+
 /** The call waited too long for an engine and was not run. */
 export class CallExpired extends AppError {
   readonly code = 'CALL_DEADLINE_EXCEEDED';

@@ -9,6 +9,7 @@ export const DATATYPES = [
   'INT16',
   'INT32',
   'INT64',
+  'FP16',
   'FP32',
   'FP64',
   'BYTES',
@@ -17,7 +18,7 @@ export const DATATYPES = [
 /** One of the datatypes that a tensor can have. */
 export type Datatype = (typeof DATATYPES)[number];
 
-/** Elements in row-major order: BOOL as 0 and 1, 64-bit integers as bigint, BYTES as text. */
+/** Elements in row-major order: BOOL as 0 and 1, 64-bit integers as bigint, FP16 as the bits of IEEE 754 binary16, BYTES as text. */
 export type TensorData =
   | Uint8Array
   | Uint16Array
@@ -67,6 +68,7 @@ const ARRAYS = {
   INT16: Int16Array,
   INT32: Int32Array,
   INT64: BigInt64Array,
+  FP16: Uint16Array,
   FP32: Float32Array,
   FP64: Float64Array,
 } as const;

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { StorageConfig } from '../config/app-config';
+import { DerivedFiles } from './derived-files';
 import { ModelBlobs } from './blob-store.port';
 import { RegistryLog } from './event-log.port';
 import { FileBlobStore } from './file-blob.store';
@@ -16,6 +17,7 @@ function minFree({ minFreeBytes }: StorageConfig): number | 'auto' {
     ...STORAGE_METRICS,
     StorageMetrics,
     StorageKeeper,
+    { provide: DerivedFiles, useFactory: (config: StorageConfig) => new DerivedFiles(config.modelsDir), inject: [StorageConfig] },
     {
       provide: ModelBlobs,
       useFactory: (config: StorageConfig, metrics: StorageMetrics) => new FileBlobStore(config.modelsDir, minFree(config), metrics),
@@ -27,6 +29,6 @@ function minFree({ minFreeBytes }: StorageConfig): number | 'auto' {
       inject: [StorageConfig, StorageMetrics],
     },
   ],
-  exports: [ModelBlobs, RegistryLog, StorageKeeper, StorageMetrics],
+  exports: [DerivedFiles, ModelBlobs, RegistryLog, StorageKeeper, StorageMetrics],
 })
 export class StorageModule {}

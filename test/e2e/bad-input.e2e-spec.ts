@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'supertest';
-import { endlessLoop, failing, linear, mapOutput, nanOutput } from '../onnx/models';
+import { endlessLoop, failing, linear, nanOutput, twoMapOutputs } from '../onnx/models';
 import { freshFolder, TestApp } from './test-app';
 
 /** Every file under a folder. */
@@ -47,8 +47,8 @@ describe('bad input', () => {
     ['a file that is no model', () => app.upload('fresh', Buffer.from('not a model')), 422, 'MODEL_REFUSED', { field: 'file' }],
     ['a truncated model', () => app.upload('fresh', model.subarray(0, model.length - 20)), 422, 'MODEL_REFUSED', { field: 'file' }],
     [
-      'a model that answers with a map',
-      () => app.upload('fresh', mapOutput()),
+      'a model that answers with maps',
+      () => app.upload('fresh', twoMapOutputs()),
       422,
       'MODEL_REFUSED',
       { actual: expect.stringContaining('zipmap') },

@@ -20,6 +20,6 @@ describe('nest-cli.json', () => {
       cwd: folder,
       stdio: 'inherit',
     });
-    for (const file of ['main.js', 'runtime/host.main.js']) expect(existsSync(join(folder, 'dist', file))).toBe(true);
+    for (const file of ['main.js', 'runtime/hosts/host.main.js']) expect(existsSync(join(folder, 'dist', file))).toBe(true);
   }, 180_000);
 });

@@ -86,6 +86,23 @@ export function mapOutput(labels: readonly number[] | readonly string[] = [0, 1,
   });
 }
 
+/** x FP32 [N, 2] to two sequences of maps, neither of which can be a tensor. */
+export function twoMapOutputs(): Buffer {
+  const keys: Record<string, Attribute> = { classlabels_int64s: { ints: [0, 1, 2] } };
+  const zip = (output: string) => ({ ...node('ZipMap', ['probabilities'], [output], keys), domain: 'ai.onnx.ml' });
+  const maps = (name: string) => ({ name, dtype: DTYPE.float32, mapKey: DTYPE.int64 });
+  return onnxModel({
+    domains: { 'ai.onnx.ml': 3 },
+    graph: {
+      name: 'classifier-with-two-maps',
+      inputs: [float('x', [null, 2])],
+      outputs: [maps('first'), maps('second')],
+      nodes: [...CLASSIFIER.nodes, zip('first'), zip('second')],
+      initializers: CLASSIFIER.initializers,
+    },
+  });
+}
+
 /** a and b, FP32 [N, 1] each, to sum and product, FP32 [N, 1] each. */
 export function twoInputs(): Buffer {
   const column = (name: string) => float(name, ['N', 1]);

@@ -34,10 +34,12 @@ describe('a server with a model that hangs', () => {
 
   it('gives no variable of its environment to an engine host', () => {
     const hosts = hostsOf(server.pid);
-    expect(hosts).toHaveLength(1);
+    expect(hosts.length).toBeGreaterThan(0);
     expect(environmentOf(server.pid)).toContain('SECRET_CANARY=x');
-    expect(environmentOf(hosts[0]!)).toMatch(/^ORT_DISABLE_TELEMETRY=1$/m);
-    expect(environmentOf(hosts[0]!)).not.toMatch(/CANARY|MODELS_DIR|PORT/);
+    for (const host of hosts) {
+      expect(environmentOf(host)).toMatch(/^ORT_DISABLE_TELEMETRY=1$/m);
+      expect(environmentOf(host)).not.toMatch(/CANARY|MODELS_DIR|PORT/);
+    }
   });
 
   it('leaves nothing of an upload whose caller went away in the middle', async () => {
@@ -61,13 +63,13 @@ describe('a server with a model that hangs', () => {
 
   // the last: it kills the server
   it('takes its engine hosts with it when it is killed, even one that hangs', async () => {
-    const [host = 0] = hostsOf(server.pid);
-    const before = ticksOf(host);
+    const hosts = hostsOf(server.pid);
+    const before = hosts.map(ticksOf);
     const call = server.predict('endless', { instances: [[1]] });
-    await until('the host hangs', () => ticksOf(host) > before + 5);
+    await until('a host hangs', () => hosts.some((host, at) => ticksOf(host) > before[at]! + 5));
     await Promise.all([server.kill(), expect(call).rejects.toThrow('fetch failed')]);
-    await until('the host is gone', () => isGone(host), 2000);
+    await until('the hosts are gone', () => hosts.every(isGone), 2000);
 
-    expect(host).toBeGreaterThan(0);
+    expect(hosts.length).toBeGreaterThan(0);
   });
 });

@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { ImportReport } from '../model-runtime.port';
+import { openOnnx } from '../onnx/onnx-file';
+import { measure } from '../onnx/measure';
+import { OnnxModel, startEngine } from '../onnx/onnx-model';
+import { OnnxError } from '../onnx/onnx-error';
+import type { Tensor } from '../tensor';
+import { OnnxRefused } from '../walk/onnx-refused';
+import type { HostAnswers, HostFault, HostMessage, HostReply, HostRequest } from './host-protocol';
+
+/** What runs in an engine host: keeps models in memory and runs them, one request after another, over a channel. */
+export class EngineHost {
+  private readonly models = new Map<string, OnnxModel>();
+  private last: Promise<void> = Promise.resolve();
+
+  constructor(private readonly send: (reply: HostReply) => void) {}
+
+  /** Takes a request from the channel; its reply is sent when those before it have been. */
+  receive(message: HostMessage): void {
+    this.last = this.last.then(async () => this.send(await this.reply(message)));
+  }
+
+  private async reply(message: HostMessage): Promise<HostReply> {
+    try {
+      return { id: message.id, value: await this.handle(message) };
+    } catch (error) {
+      return { id: message.id, error: faultOf(error, message.do) };
+    }
+  }
+
+  private async handle(request: HostRequest): Promise<HostAnswers[keyof HostAnswers]> {
+    if (request.do === 'run') return this.run(request);
+    if (request.do === 'import') return this.import(request);
+    await this.unload(request.sha256);
+    if (request.do === 'load') this.models.set(request.sha256, await load(openOnnx(await readChecked(request)).bytes));
+    return { rssBytes: process.memoryUsage.rss() };
+  }
+
+  private async run({ sha256, inputs, outputs }: Extract<HostRequest, { do: 'run' }>): Promise<HostAnswers['run']> {
+    const model = this.models.get(sha256);
+    if (model === undefined) throw new OnnxError('the model is not loaded');
+    const startedAt = performance.now();
+    const computed = await model.run(inputs, outputs);
+    return { outputs: computed, inferMs: performance.now() - startedAt };
+  }
+
+  private async import({ trials, ...file }: Extract<HostRequest, { do: 'import' }>): Promise<ImportReport> {
+    const { bytes, facts, options, labels } = openOnnx(await readChecked(file));
+    await startEngine();
+    const rssBefore = process.memoryUsage.rss();
+    const startedAt = performance.now();
+    const model = await load(bytes);
+    const measured = await measure(model, { loadMs: performance.now() - startedAt, rssBefore });
+    const { signature } = model;
+    const answers: (readonly Tensor[] | { readonly reason: string })[] = [];
+    for (const inputs of trials) answers.push(await attempt(model, inputs));
+    const report = { engine: 'onnx', signature, unbounded: facts.unbounded, options, measured, trials: answers } as const;
+    return labels === undefined ? report : { ...report, labels };
+  }
+
+  private async unload(sha256: string): Promise<void> {
+    await this.models.get(sha256)?.release();
+    this.models.delete(sha256);
+  }
+}
+
+async function load(bytes: Uint8Array): Promise<OnnxModel> {
+  const model = await OnnxModel.load(bytes);
+  try {
+    await model.warmUp();
+    return model;
+  } catch (error) {
+    await model.release();
+    throw error;
+  }
+}
+
+async function attempt(model: OnnxModel, inputs: readonly Tensor[]): Promise<readonly Tensor[] | { readonly reason: string }> {
+  try {
+    return await model.run(inputs, model.signature.outputs.map(({ name }) => name)); // prettier-ignore
+  } catch (error) {
+    return { reason: (error as Error).message };
+  }
+}
+
+class Damaged extends Error {
+  constructor(
+    readonly expected: string,
+    readonly actual: string,
+  ) {
+    super();
+  }
+}
+
+async function readChecked({ path, sha256 }: { readonly path: string; readonly sha256: string }): Promise<Buffer> {
+  const bytes = await readFile(path);
+  const actual = createHash('sha256').update(bytes).digest('hex');
+  if (actual !== sha256) throw new Damaged(sha256, actual);
+  return bytes;
+}
+
+function faultOf(error: unknown, task: HostRequest['do']): HostFault {
+  if (error instanceof Damaged) return { fault: 'damaged', expected: error.expected, actual: error.actual };
+  const known = error instanceof OnnxError || error instanceof OnnxRefused;
+  return { fault: task === 'run' ? 'failed' : 'refused', reason: known ? error.message : 'its file cannot be read' };
+}

@@ -1,0 +1,228 @@
+import { availableParallelism } from 'node:os';
+import { Injectable, Logger, type OnApplicationShutdown, Optional } from '@nestjs/common';
+import { RuntimeConfig } from '../../config/app-config';
+import type { EngineAnswer, EngineRun, ModelFile } from '../model-runtime.port';
+import { CallExpired, EngineCrashed, EngineDeadlineExceeded } from '../runtime.errors';
+import { RuntimeMetrics } from '../runtime.metrics';
+import { HostLauncher } from './host-launcher';
+import type { TimeLimit } from './host-process';
+import { PooledHost } from './pooled-host';
+import { Quarantine } from './quarantine';
+
+const STOPPING = 'the server stops';
+/** How long a call waits for a host that has its model in memory, before another host loads it too, ms. */
+const PATIENCE_MS = 20;
+/** A run that takes four times as long as it usually does, and at least this, is waited for by nobody else, ms. A load may take longer. */
+const OVERRUN_MS = 100;
+const LOAD_OVERRUN_MS = 1000;
+
+interface Job {
+  readonly file: ModelFile;
+  readonly queuedAt: number;
+  /** @returns tells the caller: when the host is free again, as the caller may have more to do at once */
+  readonly work: (host: PooledHost) => Promise<() => void>;
+  readonly fail: (error: unknown) => void;
+  /** A host ended while it did this: it may have been another's fault, once. */
+  crashed: boolean;
+}
+
+/**
+ * Keeps a pool of engine hosts and gives each one piece of work at a time. Models that are not proved to be bounded never share a host
+ * with those that are. What overruns its deadline is ended by killing its host; what waits moves to another one long before that.
+ */
+@Injectable()
+export class EngineSupervisor implements OnApplicationShutdown {
+  private readonly logger = new Logger(EngineSupervisor.name);
+  private readonly hosts = new Set<PooledHost>();
+  /** By model; the model that has waited longest for its turn is the first. */
+  private readonly waiting = new Map<string, Job[]>();
+  private readonly quarantine = new Quarantine();
+  private impatience: NodeJS.Timeout | undefined;
+  private stopped = false;
+
+  /** @param limit how many hosts may work at the same time */
+  constructor(
+    private readonly config: RuntimeConfig,
+    private readonly launcher: HostLauncher,
+    @Optional() private readonly metrics?: RuntimeMetrics,
+    @Optional() private readonly limit: number = Math.max(2, availableParallelism()),
+  ) {}
+
+  /** Loads a model where it is not loaded, and warms it up. @throws as the host says, ModelQuarantined, EngineDeadlineExceeded, EngineCrashed */
+  load(file: ModelFile): Promise<void> {
+    return this.enqueue(file, (host) => this.ensureLoaded(host, file));
+  }
+
+  /** Runs a model, loading it first where a host does not have it yet. @throws CallExpired, and as `load` */
+  run(file: ModelFile, run: EngineRun): Promise<EngineAnswer> {
+    const queuedAt = performance.now();
+    return this.enqueue(file, async (host) => {
+      if (performance.now() > run.expiresAt) throw new CallExpired();
+      await this.ensureLoaded(host, file);
+      const queueMs = performance.now() - queuedAt;
+      const { inputs, outputs } = run;
+      const request = { do: 'run', sha256: file.sha256, inputs, outputs } as const;
+      const usual = Math.max(OVERRUN_MS, 4 * (file.usualMs ?? 0));
+      const answer = await this.watch(host, usual, host.process.ask(request, within(run.engineDeadlineMs)));
+      return { ...answer, queueMs };
+    });
+  }
+
+  /** Frees the memory of a model in every host, after what runs there. */
+  async unload({ sha256 }: ModelFile): Promise<void> {
+    this.quarantine.forget(sha256);
+    await Promise.all([...this.hosts].map((host) => host.unload(sha256).finally(() => this.retireIfDue(host))));
+  }
+
+  /** After the last request has been answered. Work that still waits would only start a new host. */
+  async onApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.impatience);
+    for (const { fail } of [...this.waiting.values()].flat()) fail(new EngineCrashed(STOPPING));
+    this.waiting.clear();
+    await Promise.all([...this.hosts].map((host) => this.end(host)));
+  }
+
+  private enqueue<T>(file: ModelFile, work: (host: PooledHost) => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const answered = async (host: PooledHost) => {
+        const answer = await work(host);
+        return () => resolve(answer);
+      };
+      this.queue({ file, queuedAt: performance.now(), work: answered, fail: reject, crashed: false });
+    });
+  }
+
+  /** @param crashed jobs that are done again are the next of their model */
+  private queue(job: Job): void {
+    const { sha256 } = job.file;
+    try {
+      if (this.stopped) throw new EngineCrashed(STOPPING);
+      this.quarantine.require(sha256);
+    } catch (error) {
+      return job.fail(error);
+    }
+    const jobs = this.waiting.get(sha256);
+    if (jobs === undefined) this.waiting.set(sha256, [job]);
+    else if (job.crashed) jobs.unshift(job);
+    else jobs.push(job);
+    this.dispatch();
+  }
+
+  /** Gives idle hosts what waits, a piece of each model in turn. */
+  private dispatch(): void {
+    for (const [sha256, jobs] of this.waiting) {
+      const [job] = jobs as [Job];
+      const host = this.hostFor(job);
+      if (host === undefined) continue;
+      this.waiting.delete(sha256);
+      jobs.shift();
+      if (jobs.length > 0) this.waiting.set(sha256, jobs); // behind the others, and seen again by this loop
+      void this.give(host, job);
+    }
+    if (this.waiting.size > 0) this.impatience ??= setTimeout(() => this.lookAgain(), PATIENCE_MS);
+  }
+
+  private lookAgain(): void {
+    this.impatience = undefined;
+    this.dispatch();
+  }
+
+  /** An idle host that has the model; else, where none has it or those that have it are slow, one that loads it. */
+  private hostFor({ file, queuedAt }: Job): PooledHost | undefined {
+    const bounded = file.bounded === true;
+    const holders = [...this.hosts].filter((host) => host.has(file.sha256) && !host.retiring && !host.overrun);
+    const ready = holders.find(({ idle }) => idle);
+    if (ready !== undefined) return ready;
+    const waitsSince = Math.max(queuedAt, ...holders.map(({ loadedAt }) => loadedAt));
+    const soon = performance.now() - waitsSince < PATIENCE_MS || holders.some(({ loading }) => loading);
+    if (holders.length > 0 && soon) return undefined;
+    const idle = [...this.hosts].filter((host) => host.idle && host.bounded === bounded);
+    const emptiest = idle.sort((a, b) => a.models - b.models)[0];
+    return emptiest ?? this.start(bounded);
+  }
+
+  /** @returns undefined where there are as many as there may be */
+  private start(bounded: boolean): PooledHost | undefined {
+    const counted = [...this.hosts].filter(({ overrun }) => !overrun);
+    if (counted.length >= this.limit) {
+      // a kind that has no host at all gets one of the other kind's
+      if (counted.some((host) => host.bounded === bounded)) return undefined;
+      const spare = counted.find(({ idle }) => idle);
+      if (spare === undefined) return undefined;
+      void this.end(spare);
+    }
+    if (this.hosts.size >= 2 * this.limit) return undefined;
+    const host = new PooledHost(this.launcher.launch(), bounded);
+    this.hosts.add(host);
+    this.metrics?.countHosts(this.hosts.size);
+    void host.process.ended.then((how) => this.ended(host, how));
+    return host;
+  }
+
+  private async give(host: PooledHost, job: Job): Promise<void> {
+    host.busy = true;
+    const tell = await job.work(host).catch((error: unknown) => () => this.failed(job, error));
+    host.busy = false;
+    this.retireIfDue(host);
+    tell();
+    this.dispatch();
+  }
+
+  private failed(job: Job, error: unknown): void {
+    const { sha256 } = job.file;
+    const crashed = error instanceof EngineCrashed;
+    if (!this.stopped && (crashed || error instanceof EngineDeadlineExceeded)) this.quarantine.strike(sha256);
+    if (!crashed || job.crashed || this.stopped) return job.fail(error);
+    job.crashed = true;
+    this.metrics?.countRetry();
+    this.queue(job);
+  }
+
+  /** Nobody else waits for a host whose work takes longer than it should. */
+  private async watch<T>(host: PooledHost, ms: number, work: Promise<T>): Promise<T> {
+    const timer = setTimeout(() => {
+      host.overrun = true;
+      this.dispatch();
+    }, ms);
+    try {
+      return await work;
+    } finally {
+      clearTimeout(timer);
+      host.overrun = false;
+    }
+  }
+
+  /** What an overrun started and is too many now goes, as does what takes too much memory. */
+  private retireIfDue(host: PooledHost): void {
+    if (host.busy || !this.hosts.has(host)) return;
+    const counted = [...this.hosts].filter(({ overrun }) => !overrun).length;
+    if (host.retiring || counted > this.limit) void this.end(host);
+  }
+
+  private end(host: PooledHost): Promise<string> {
+    host.retiring = true;
+    this.hosts.delete(host);
+    this.metrics?.countHosts(this.hosts.size);
+    host.process.kill();
+    return host.process.ended;
+  }
+
+  /** A host that was not told to. */
+  private ended(host: PooledHost, how: string): void {
+    if (!this.hosts.delete(host)) return;
+    this.metrics?.countHosts(this.hosts.size);
+    this.metrics?.countEnd(how);
+    this.logger.warn('engine host ended', { how, stderr: host.process.lastWords });
+    this.dispatch();
+  }
+
+  private ensureLoaded(host: PooledHost, file: ModelFile): Promise<void> {
+    if (host.has(file.sha256)) return Promise.resolve();
+    return this.watch(host, LOAD_OVERRUN_MS, host.load(file, within(this.config.importDeadlineSeconds * 1000)));
+  }
+}
+
+function within(milliseconds: number): TimeLimit {
+  return { milliseconds, error: () => new EngineDeadlineExceeded(milliseconds) };
+}

@@ -1,0 +1,22 @@
+import { join } from 'node:path';
+import { Injectable } from '@nestjs/common';
+import { RuntimeConfig } from '../../config/app-config';
+import { containerMemoryBytes } from '../container-memory';
+import { HostProcess } from './host-process';
+
+// both from src/ (tests) and from dist/: a host is always the compiled file
+const ENTRY = join(__dirname, '..', '..', '..', 'dist', 'runtime', 'hosts', 'host.main.js');
+
+/** Starts engine hosts. */
+@Injectable()
+export class HostLauncher {
+  private readonly memoryMb: number;
+
+  constructor({ hostMemoryMb }: RuntimeConfig) {
+    this.memoryMb = Math.min(hostMemoryMb, Math.floor(containerMemoryBytes() / 2 ** 20));
+  }
+
+  launch(): HostProcess {
+    return new HostProcess(ENTRY, this.memoryMb);
+  }
+}

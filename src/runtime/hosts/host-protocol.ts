@@ -1,0 +1,32 @@
+import type { ImportReport } from '../model-runtime.port';
+import type { Tensor } from '../tensor';
+
+/** The file descriptor of the channel, in the host. */
+export const CHANNEL_FD = 3;
+
+/** What the server asks of an engine host. A model is known there by the SHA-256 of its file. */
+export type HostRequest =
+  | { readonly do: 'import'; readonly path: string; readonly sha256: string; readonly trials: readonly (readonly Tensor[])[] }
+  | { readonly do: 'load'; readonly path: string; readonly sha256: string }
+  | { readonly do: 'run'; readonly sha256: string; readonly inputs: readonly Tensor[]; readonly outputs: readonly string[] }
+  | { readonly do: 'unload'; readonly sha256: string };
+
+/** What each request is answered with. `inferMs`: milliseconds inside the engine. `rssBytes`: memory of the whole process then. */
+export interface HostAnswers {
+  import: ImportReport;
+  load: { readonly rssBytes: number };
+  run: { readonly outputs: readonly Tensor[]; readonly inferMs: number };
+  unload: { readonly rssBytes: number };
+}
+
+/** Why a host could not do it: the file is no model, its bytes are not those asked for, or the model failed on this input. */
+export type HostFault =
+  | { readonly fault: 'refused' | 'failed'; readonly reason: string }
+  | { readonly fault: 'damaged'; readonly expected: string; readonly actual: string };
+
+/** A request on the channel; `id` pairs it with its reply. */
+export type HostMessage = HostRequest & { readonly id: number };
+
+/** A reply on the channel. */
+export type HostReply =
+  { readonly id: number; readonly value: HostAnswers[keyof HostAnswers] } | { readonly id: number; readonly error: HostFault };

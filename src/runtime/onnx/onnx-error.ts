@@ -1,0 +1,2 @@
+/** The engine library's own word for why a model or an input was no good. */
+export class OnnxError extends Error {}

@@ -25,7 +25,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'storage.errors',
     'storage.metrics',
   ],
-  runtime: ['container-memory', 'model-runtime.port', 'runtime.errors', 'tensor'],
+  runtime: ['container-memory', 'elements', 'half', 'model-runtime.port', 'runtime.errors', 'tensor', 'tensor-json'],
   models: [
     'bring-up',
     'fsck',

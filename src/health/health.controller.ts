@@ -14,12 +14,21 @@ interface Ready {
 }
 
 const READY = ApiOkResponse({ description: 'Yes', schema: { type: 'object', example: { status: 'ok', degraded: [] } } });
+const MEMORY = { usedBytes: 1_048_576, limitBytes: 2_147_483_648 };
 const NOT_READY = new NotReady({ models: { status: 'down', serving: 0, broken: [], waitingFor: ['iris'] } });
 const EXAMPLE = {
   status: 'ok',
-  info: { server: { status: 'up' }, models: { status: 'up', serving: 1, broken: [] }, storage: { status: 'up', writable: true } },
+  info: {
+    server: { status: 'up' },
+    models: { status: 'up', serving: 1, broken: [], memory: MEMORY },
+    storage: { status: 'up', writable: true },
+  },
   error: {},
-  details: { server: { status: 'up' }, models: { status: 'up', serving: 1, broken: [] }, storage: { status: 'up', writable: true } },
+  details: {
+    server: { status: 'up' },
+    models: { status: 'up', serving: 1, broken: [], memory: MEMORY },
+    storage: { status: 'up', writable: true },
+  },
 };
 
 @ApiTags('operation')

@@ -13,8 +13,8 @@ export class ModelsIndicator {
   ) {}
 
   check(): HealthIndicatorResult<'models'> {
-    const { serving, broken } = this.catalog;
-    const figures = { serving: serving.length, broken };
+    const { serving, broken, memory } = this.catalog;
+    const figures = { serving: serving.length, broken, memory };
     const session = this.health.check('models');
     if (!this.bringUp.complete) return session.down({ ...figures, waitingFor: this.bringUp.missing });
     return broken.length > 0 ? session.degraded(figures) : session.up(figures);

@@ -20,8 +20,8 @@ export class Measurements {
 
   /** Reads what was measured on a machine like this one, if it was. */
   async find(executable: string): Promise<Measured | undefined> {
-    const known = this.known.get(executable) ?? ((await this.files.read(this.nameOf(executable))) as Measured | undefined);
-    if (known?.machine !== this.runtime.machine) return undefined;
+    const known = this.known.get(executable) ?? (await this.files.read(this.nameOf(executable)));
+    if (!isMeasured(known) || known.machine !== this.runtime.machine) return undefined;
     this.known.set(executable, known);
     return known;
   }
@@ -35,4 +35,16 @@ export class Measurements {
   private nameOf(executable: string): string {
     return `measured/${executable}-${createHash('sha256').update(this.runtime.machine).digest('hex').slice(0, 12)}.json`;
   }
+}
+
+/** Another version of the service may have kept something else under the same name. */
+function isMeasured(value: unknown): value is Measured {
+  const found = (value ?? {}) as { readonly [K in keyof Measured]?: unknown };
+  return (
+    typeof found.machine === 'string' &&
+    [found.loadMs, found.memoryBytes, found.bestBatch].every(Number.isFinite) &&
+    [found.batchable, found.exactInBatches, found.repeatable].every((flag) => typeof flag === 'boolean') &&
+    Array.isArray(found.curve) &&
+    found.curve.every((point: Partial<Measured['curve'][number]> | null) => [point?.rows, point?.micros].every(Number.isFinite))
+  );
 }

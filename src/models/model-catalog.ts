@@ -91,6 +91,12 @@ export class ModelCatalog {
     );
   }
 
+  /** What the models in memory take, as far as it was measured, and what they may take, bytes. */
+  get memory(): { readonly usedBytes: number; readonly limitBytes: number } {
+    const { usedBytes, limitBytes } = this.residency;
+    return { usedBytes, limitBytes };
+  }
+
   /** Names of the models in service: in memory, or loaded at their next call. */
   get serving(): readonly string[] {
     const resting = [...this.resting].filter(({ stage, model }) => stage === 'production' && !this.production.has(model));

@@ -1,6 +1,22 @@
-import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsInt, IsNotEmpty, IsString, Max, MaxLength, Min, ValidateBy } from 'class-validator';
+import 'reflect-metadata';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsNotEmpty,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+  ValidateBy,
+  ValidateNested,
+} from 'class-validator';
+import { Type } from 'class-transformer';
 import type { Signature, TensorSpec } from '../runtime/tensor';
 import { MayBeAbsent } from '../wire/may-be-absent.decorator';
+import { GoldenRow } from './golden';
 import { MetadataMismatch } from './models.errors';
 
 /** class-validator's `ArrayUnique` compares each element with each: 10 s for 100 000 of them. */
@@ -55,6 +71,14 @@ export class ModelMetadata {
   @MayBeAbsent()
   @IsIn(['null', 'reject'])
   readonly nonFinite?: 'null' | 'reject';
+
+  /** What the model must answer: tried at the upload. */
+  @MayBeAbsent()
+  @IsArray()
+  @ArrayMaxSize(100)
+  @ValidateNested({ each: true })
+  @Type(() => GoldenRow)
+  readonly golden?: readonly GoldenRow[];
 
   /** Whether the version in production stays in memory whatever other models need. */
   @MayBeAbsent()

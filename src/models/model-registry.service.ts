@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ModelRuntime } from '../runtime/model-runtime.port';
 import { ModelBlobs } from '../storage/blob-store.port';
+import { goldenTrials, refuseDeviation } from './golden';
 import { digestOf, type Manifest } from './manifest';
 import { Measurements } from './measurements';
 import { ModelCatalog } from './model-catalog';
@@ -38,7 +39,7 @@ export class ModelRegistry {
   /**
    * Makes an upload a version: proved in a process of its own, then its bytes durable, then the one event from which on it exists.
    * An equal manifest again gives the same version. The upload is discarded, whatever happens.
-   * @throws ReadOnly, ModelRefused, ImportDeadlineExceeded, MetadataMismatch, VersionTaken, NoSpace, CommitUncertain; with `stage`, as `move`
+   * @throws ReadOnly, ModelRefused, ImportDeadlineExceeded, MetadataMismatch, GoldenMismatch, VersionTaken, NoSpace, CommitUncertain; with `stage`, as `move`
    */
   async publish(upload: Upload, actor: string): Promise<Published> {
     try {
@@ -81,9 +82,11 @@ export class ModelRegistry {
     file: { name, blob },
     metadata,
   }: Upload): Promise<Omit<VersionPublished, 'version' | 'actor' | 'correlationId'>> {
-    const report = await this.runtime.import({ path: blob.path, sha256: blob.digest });
+    const golden = metadata.golden ?? [];
+    const report = await this.runtime.import({ path: blob.path, sha256: blob.digest }, (signature) => goldenTrials(golden, signature));
     const { engine, signature, unbounded, options, labels, measured } = report;
     refuseMismatch(metadata, signature);
+    refuseDeviation(golden, report.trials);
     const manifest: Manifest = { files: [{ path: name, size: blob.bytes, sha256: blob.digest }], metadata };
     const executable = digestOf({ engine, file: blob.digest, options });
     await this.measurements.keep(executable, measured);

@@ -1,4 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
+import type { Measured } from '../runtime/model-runtime.port';
 import type { Signature } from '../runtime/tensor';
 import type { Manifest } from './manifest';
 import { type Stage, STAGES } from './registry-event';
@@ -11,6 +12,20 @@ const EXAMPLE_SIGNATURE: Signature = {
     { name: 'label', datatype: 'INT64', shape: [-1] },
     { name: 'probabilities', datatype: 'FP32', shape: [-1, 3] },
   ],
+};
+
+const EXAMPLE_MEASURED: Measured = {
+  machine: 'onnxruntime 1.30.0 on AMD EPYC 7763 64-Core Processor',
+  loadMs: 1.2,
+  memoryBytes: 204_800,
+  curve: [
+    { rows: 1, micros: 11.2 },
+    { rows: 32, micros: 15.9 },
+  ],
+  bestBatch: 32,
+  batchable: true,
+  exactInBatches: true,
+  repeatable: true,
 };
 
 /** A model as the API shows it in a list. */
@@ -33,6 +48,12 @@ export class ModelSummary {
   constructor({ name, description, tags, production, highest }: ModelRecord) {
     Object.assign(this, { name, description, tags, production: production?.version ?? null, latest: highest });
   }
+}
+
+/** What this machine found out about a version. */
+export interface VersionFindings {
+  readonly corrupt: boolean;
+  readonly measured: Measured | undefined;
 }
 
 /** A version as the API shows it. */
@@ -58,6 +79,32 @@ export class VersionView {
   @ApiProperty({ example: EXAMPLE_SIGNATURE, type: Object, description: 'Inputs and outputs; -1: free dimension' })
   readonly signature!: Signature;
 
+  @ApiProperty({ example: {}, type: Object, description: 'What is done to the file before the engine gets it: `zipMap: cut off`' })
+  readonly options!: Readonly<Record<string, string>>;
+
+  @ApiProperty({
+    type: [Object],
+    nullable: true,
+    example: null,
+    description: 'The classes that the model itself names, in the order of its columns',
+  })
+  readonly ownLabels!: readonly (string | number)[] | null;
+
+  @ApiProperty({
+    example: { bounded: true, why: [] },
+    type: Object,
+    description: 'Whether what a run takes depends on the shapes of its inputs alone; else why not: such a model has a process apart',
+  })
+  readonly placement!: { readonly bounded: boolean; readonly why: readonly string[] };
+
+  @ApiProperty({
+    example: EXAMPLE_MEASURED,
+    type: Object,
+    nullable: true,
+    description: 'What it costs on this machine; null: not measured yet',
+  })
+  readonly measured!: Measured | null;
+
   @ApiProperty({ example: [{ path: 'model.onnx', size: 636, sha256: EXAMPLE_DIGEST }], type: [Object] })
   readonly files!: Manifest['files'];
 
@@ -73,8 +120,9 @@ export class VersionView {
   @ApiProperty({ example: 'anonymous' })
   readonly publishedBy!: string;
 
-  constructor({ manifest: { files, metadata }, ...record }: VersionRecord, corrupt: boolean) {
+  constructor({ manifest: { files, metadata }, ...record }: VersionRecord, { corrupt, measured }: VersionFindings) {
     const { model, version, stage, digest, executable, engine, signature, publishedAt, publishedBy } = record;
+    const { options = {}, labels = null, unbounded = ['nobody has looked into the file yet: upload it again'] } = record;
     Object.assign(this, {
       model,
       version,
@@ -83,6 +131,10 @@ export class VersionView {
       executable,
       engine,
       signature,
+      options,
+      ownLabels: labels,
+      placement: { bounded: unbounded.length === 0, why: unbounded },
+      measured: measured ?? null,
       files,
       metadata,
       publishedAt,
@@ -97,9 +149,9 @@ export class ModelView extends ModelSummary {
   @ApiProperty({ type: [VersionView] })
   readonly versions: readonly VersionView[];
 
-  constructor(record: ModelRecord, isCorrupt: (version: VersionRecord) => boolean) {
+  constructor(record: ModelRecord, findings: (version: VersionRecord) => VersionFindings) {
     super(record);
-    this.versions = [...record.versions.values()].map((version) => new VersionView(version, isCorrupt(version)));
+    this.versions = [...record.versions.values()].map((version) => new VersionView(version, findings(version)));
   }
 }
 

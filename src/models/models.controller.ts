@@ -2,17 +2,34 @@ import { Body, Controller, Get, HttpCode, Param, Post, Req, Res, UseInterceptors
 import { ApiBody, ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Refuses } from '../errors/refuses.decorator';
-import { EngineDeadlineExceeded, ImportDeadlineExceeded, ModelRefused } from '../runtime/runtime.errors';
+import {
+  EngineDeadlineExceeded,
+  ImportDeadlineExceeded,
+  InvalidValue,
+  ModelQuarantined,
+  ModelRefused,
+  NumberNotRepresentable,
+} from '../runtime/runtime.errors';
 import { CommitUncertain, NoSpace, ReadOnly, SourceTooLarge } from '../storage/storage.errors';
 import { checked } from '../wire/checked';
 import { JsonBodyInterceptor } from '../wire/json-body.interceptor';
 import { MalformedBody, MalformedJson, MalformedMultipart, UnsupportedMediaType } from '../wire/wire.errors';
 import { PromoteRequest } from './dto/promote.dto';
 import { UploadForm } from './dto/upload.dto';
+import { Measurements } from './measurements';
 import { modelName, versionNumber } from './model-name';
 import { ModelRegistry } from './model-registry.service';
-import { ModelList, ModelView, VersionView } from './model-view';
-import { InvalidName, MetadataMismatch, ModelNotFound, UploadIncomplete, VersionNotFound, VersionTaken } from './models.errors';
+import { ModelList, ModelView, type VersionFindings, VersionView } from './model-view';
+import {
+  GoldenMismatch,
+  InvalidName,
+  MetadataMismatch,
+  ModelMemoryExceeded,
+  ModelNotFound,
+  UploadIncomplete,
+  VersionNotFound,
+  VersionTaken,
+} from './models.errors';
 import { RegistryState, type VersionRecord } from './registry-state';
 import { UploadReader } from './upload-reader';
 import { VersionFaults } from './version-faults';
@@ -30,6 +47,7 @@ export class ModelsController {
     private readonly state: RegistryState,
     private readonly uploads: UploadReader,
     private readonly faults: VersionFaults,
+    private readonly measurements: Measurements,
   ) {}
 
   @Post()
@@ -53,6 +71,9 @@ export class ModelsController {
     new ModelRefused('Protobuf parsing failed.'),
     new ImportDeadlineExceeded(30),
     new MetadataMismatch({ field: 'metadata.featureNames', expected: '4 names', actual: '3 names' }),
+    new GoldenMismatch('metadata.golden[0].outputs.probabilities[0][2]', '0.98', '0.71'),
+    new InvalidValue('metadata.golden[0].inputs.features[0][1]', 'a number', 'wide'),
+    new NumberNotRepresentable('metadata.golden[0].inputs.features[0][1]', 'a number that FP32 can hold', 1e300),
     new CommitUncertain(7),
     new ReadOnly('the file system lacks what the registry needs'),
     new NoSpace(),
@@ -76,7 +97,7 @@ export class ModelsController {
   @ApiOkResponse({ type: ModelView })
   @Refuses(BAD_NAME, new ModelNotFound('iris'))
   describe(@Param('model') model: string): ModelView {
-    return new ModelView(this.state.require(modelName(model, 'model')), (version) => this.faults.isCorrupt(version));
+    return new ModelView(this.state.require(modelName(model, 'model')), (version) => this.findings(version));
   }
 
   @Get(':model/versions/:version')
@@ -110,6 +131,8 @@ export class ModelsController {
     new CommitUncertain(7),
     new ReadOnly('the file system lacks what the registry needs'),
     new EngineDeadlineExceeded(30_000),
+    new ModelMemoryExceeded('iris', 1, 2 ** 30, 2 ** 29),
+    new ModelQuarantined(4),
     new NoSpace(),
   )
   async promote(@Param('model') model: string, @Param('version') version: string, @Body() body: PromoteRequest): Promise<VersionView> {
@@ -118,6 +141,10 @@ export class ModelsController {
   }
 
   private view(record: VersionRecord): VersionView {
-    return new VersionView(record, this.faults.isCorrupt(record));
+    return new VersionView(record, this.findings(record));
+  }
+
+  private findings(record: VersionRecord): VersionFindings {
+    return { corrupt: this.faults.isCorrupt(record), measured: this.measurements.of(record.executable) };
   }
 }

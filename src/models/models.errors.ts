@@ -113,3 +113,12 @@ export class ModelMemoryExceeded extends AppError {
     });
   }
 }
+
+/** A model does not answer what its own golden rows say that it must. */
+export class GoldenMismatch extends AppError {
+  readonly code = 'GOLDEN_MISMATCH';
+  readonly kind = 'invalid' as const;
+  constructor(field: string, expected: string, actual: string) {
+    super(`The model does not answer what ${field} says`, { field, expected, actual });
+  }
+}

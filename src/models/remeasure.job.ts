@@ -32,8 +32,8 @@ export class RemeasureJob implements BeforeApplicationShutdown {
   private async run(): Promise<void> {
     let measured = 0;
     for (const { production } of this.state.list()) {
-      if (this.stopped) return;
       if (production === undefined || (await this.measurements.find(production.executable)) !== undefined) continue;
+      if (this.stopped) return;
       // a version that cannot be loaded is told of elsewhere
       if (await this.measure(production).catch(() => false)) measured++;
     }

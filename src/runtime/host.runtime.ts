@@ -2,10 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { RuntimeConfig } from '../config/app-config';
 import { EngineSupervisor } from './hosts/engine-supervisor';
 import { HostLauncher } from './hosts/host-launcher';
+import type { TimeLimit } from './hosts/host-process';
 import { MACHINE } from './machine';
-import { type ImportReport, type LoadedModel, type ModelFile, ModelRuntime } from './model-runtime.port';
-import { EngineCrashed, ImportDeadlineExceeded, ModelRefused } from './runtime.errors';
-import type { Tensor } from './tensor';
+import { type ImportReport, type LoadedModel, type ModelFile, ModelRuntime, type Trial } from './model-runtime.port';
+import { EngineCrashed, ImportDeadlineExceeded, InferenceFailed, ModelRefused } from './runtime.errors';
+import type { Signature, Tensor } from './tensor';
 
 /** Engines in child processes: imports in a process each, everything else under the supervisor. */
 @Injectable()
@@ -21,12 +22,20 @@ export class HostRuntime extends ModelRuntime {
     super();
   }
 
-  async import({ path, sha256 }: ModelFile, trials: readonly (readonly Tensor[])[] = []): Promise<ImportReport> {
+  async import({ path, sha256 }: ModelFile, trials: (signature: Signature) => readonly Trial[] = () => []): Promise<ImportReport> {
     const seconds = this.config.importDeadlineSeconds;
+    const deadline = performance.now() + seconds * 1000;
+    const limit = (): TimeLimit => ({ milliseconds: deadline - performance.now(), error: () => new ImportDeadlineExceeded(seconds) });
     const host = this.launcher.launch();
     try {
-      const limit = { milliseconds: seconds * 1000, error: () => new ImportDeadlineExceeded(seconds) };
-      return await host.ask({ do: 'import', path, sha256, trials }, limit);
+      const report = await host.ask({ do: 'import', path, sha256 }, limit());
+      const outputs = report.signature.outputs.map(({ name }) => name);
+      const answers: (readonly Tensor[] | { readonly reason: string })[] = [];
+      for (const inputs of trials(report.signature)) {
+        const answer = await host.ask({ do: 'run', sha256, inputs, outputs }, limit()).catch(failure);
+        answers.push(answer instanceof InferenceFailed ? { reason: answer.reason } : answer.outputs);
+      }
+      return { ...report, trials: answers };
     } catch (error) {
       throw error instanceof EngineCrashed ? new ModelRefused(`it brings the engine down (${error.how})`) : error;
     } finally {
@@ -68,4 +77,10 @@ export class HostRuntime extends ModelRuntime {
     this.users.delete(file.sha256);
     await this.supervisor.unload(file);
   }
+}
+
+/** That a model fails on an input is an answer, here; @throws everything else */
+function failure(error: unknown): InferenceFailed {
+  if (error instanceof InferenceFailed) return error;
+  throw error;
 }

@@ -5,7 +5,7 @@ export interface ModelFile {
   readonly path: string;
   /** SHA-256 of the file, 64 hex digits: checked on the very bytes that the engine gets. */
   readonly sha256: string;
-  /** Whether every run is proved to end soon and to grow little: such models share hosts. Absent: not proved. */
+  /** Whether what a run takes follows from the shapes of its inputs alone: such models share hosts. Absent: nobody knows. */
   readonly bounded?: boolean;
   /** What one run usually takes, milliseconds; absent: not measured here. */
   readonly usualMs?: number;
@@ -32,11 +32,17 @@ export interface Measured {
   readonly repeatable: boolean;
 }
 
+/** Inputs to run a model on, in the order of the signature. */
+export type Trial = readonly Tensor[];
+
 /** What an import found out about a model file. */
 export interface ImportReport {
   readonly engine: 'onnx';
   readonly signature: Signature;
-  /** Why a run is not proved to be bounded, in words; empty where it is. */
+  /**
+   * Why what a run takes may depend on more than the shapes of its inputs, in words; empty where it does not. How much that is for given
+   * shapes only a run tells: operators in a row may still make much of little.
+   */
   readonly unbounded: readonly string[];
   /** What was done to the file before the engine got it, by name; it is done again at every load. */
   readonly options: Readonly<Record<string, string>>;
@@ -82,10 +88,10 @@ export abstract class ModelRuntime {
 
   /**
    * Looks at a file that nobody vouches for, in a process of its own: walks through it, loads it, reads its signature, runs and times it.
-   * @param trials inputs that it is also run on
-   * @throws ModelRefused, ImportDeadlineExceeded
+   * @param trials what else it is run on; may throw
+   * @throws ModelRefused, ImportDeadlineExceeded, and what `trials` throws
    */
-  abstract import(file: ModelFile, trials?: readonly (readonly Tensor[])[]): Promise<ImportReport>;
+  abstract import(file: ModelFile, trials?: (signature: Signature) => readonly Trial[]): Promise<ImportReport>;
 
   /** Loads a model and warms it up. @throws ModelRefused, ModelDamaged, ModelQuarantined, EngineDeadlineExceeded, EngineCrashed */
   abstract load(file: ModelFile): Promise<LoadedModel>;

@@ -31,7 +31,7 @@ export class ModelDamaged extends AppError {
 export class InferenceFailed extends AppError {
   readonly code = 'INFERENCE_FAILED';
   readonly kind = 'invalid' as const;
-  constructor(reason: string) {
+  constructor(readonly reason: string) {
     super(`The model cannot compute this input: ${reason}`, { actual: reason });
   }
 }
@@ -71,4 +71,29 @@ export class EngineCrashed extends AppError {
   constructor(readonly how: string) {
     super(`The engine process ended while it worked on this (${how}); a new one takes over`);
   }
+}
+
+/** A value is not of the kind that the input takes. */
+export class InvalidValue extends AppError {
+  readonly code = 'INVALID_VALUE';
+  readonly kind = 'invalid' as const;
+  constructor(field: string, expected: string, value: unknown) {
+    super(`${field} is not ${expected}`, { field, expected, actual: shown(value) });
+  }
+}
+
+/** A number cannot be held without changing it. */
+export class NumberNotRepresentable extends AppError {
+  readonly code = 'NUMBER_NOT_REPRESENTABLE';
+  readonly kind = 'malformed' as const;
+  constructor(field: string, expected: string, value: unknown) {
+    super(`${field} cannot be told exactly: ${expected}`, { field, expected, actual: shown(value) });
+  }
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return typeof value === 'number' ? String(value) : JSON.stringify(value).slice(0, 80);
 }

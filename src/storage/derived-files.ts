@@ -16,8 +16,9 @@ export class DerivedFiles {
 
   /** @returns undefined where there is none, or nothing that is JSON */
   async read(name: string): Promise<unknown> {
+    const path = this.pathOf(name);
     try {
-      return JSON.parse(await readFile(this.pathOf(name), 'utf8'));
+      return JSON.parse(await readFile(path, 'utf8'));
     } catch {
       return undefined;
     }

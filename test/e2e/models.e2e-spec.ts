@@ -88,7 +88,7 @@ describe('the registry', () => {
   it('gives an equal upload the version that is there, and still moves and describes it', async () => {
     const { body: first } = await app.upload('line', FIRST, { metadata: { description: 'old' } }).expect(201);
     const again = await app.upload('line', FIRST, { metadata: { description: 'new', tags: ['t'] }, stage: 'production' }).expect(200);
-    expect(again.body).toEqual({ ...first, stage: 'production' });
+    expect(again.body).toEqual({ ...first, measured: expect.any(Object), stage: 'production' }); // measured again
     expect((await app.request().get('/api/v1/models/line')).body).toMatchObject({
       description: 'new',
       tags: ['t'],

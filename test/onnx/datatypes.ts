@@ -8,6 +8,7 @@ export function identityOf(datatype: keyof typeof DTYPE): Buffer {
 
 /** A model of each datatype that JSON can carry: its name, the datatype, and a value that must come back as it was sent. */
 export const DATATYPE_MODELS: readonly { readonly name: string; readonly datatype: keyof typeof DTYPE; readonly value: unknown }[] = [
+  { name: 'fp16', datatype: 'float16', value: 0.5 },
   { name: 'fp32', datatype: 'float32', value: 0.5 },
   { name: 'fp64', datatype: 'float64', value: 0.1 },
   { name: 'int8', datatype: 'int8', value: -128 },

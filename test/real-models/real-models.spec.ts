@@ -30,7 +30,7 @@ describe('a model of a real trainer', () => {
     async (_name, _what, model) => {
       const { inputs, outputs, labels, bytes } = model;
       const file = folder.file(bytes);
-      const report = await runtime.import(file, [inputs]);
+      const report = await runtime.import(file, () => [inputs]);
       expect(report.labels).toEqual(labels);
       expect(report.signature.outputs.map(({ name }) => name).toSorted()).toEqual(outputs.map(({ name }) => name).toSorted());
       const names = outputs.map(({ name }) => name);
@@ -65,7 +65,7 @@ function rowOf({ name, what, trainer, exporter, inputs }: RealModel, { options, 
   const columns = inputs.map(({ datatype, shape }) => `${datatype} [rows, ${shape.slice(1).join(', ')}]`);
   const made = [
     ...Object.entries(options).map(([key, value]) => `${key}: ${value}`),
-    unbounded.length === 0 ? 'proved bounded' : unbounded.join('; '),
+    unbounded.length === 0 ? 'bounded' : unbounded.join('; '),
     measured.batchable ? 'rows in batches' : 'no batches',
   ];
   return `| \`${name}\` | ${what} | ${trainer}, ${exporter} | ${[...new Set(columns)].join(', ')} | ${made.join('; ')} | ≤ 1e-5 |`;

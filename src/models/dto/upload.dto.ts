@@ -10,7 +10,7 @@ export class UploadForm {
   readonly file!: unknown;
 
   @ApiPropertyOptional({
-    description: 'JSON: description, tags, task, featureNames, labels, probabilityOutput, nonFinite, deadlineMs',
+    description: 'JSON: description, tags, task, featureNames, labels, probabilityOutput, golden, nonFinite, pinned, deadlineMs',
     example: '{"task":"classification","labels":["setosa","versicolor","virginica"]}',
   })
   readonly metadata?: string;

@@ -26,9 +26,11 @@ interface Question {
   readonly single?: boolean;
   /** Default: the shapes of the outputs, their first dimension free. */
   readonly signature?: readonly TensorSpec[];
+  /** The classes that the model names itself. */
+  readonly labels?: readonly (string | number)[];
 }
 
-function answer(metadata: ModelMetadata, outputs: readonly Tensor[], { rows = 1, single = rows === 1, signature }: Question = {}) {
+function answer(metadata: ModelMetadata, outputs: readonly Tensor[], { rows = 1, single = rows === 1, signature, labels }: Question = {}) {
   const specs =
     signature ?? outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape: [ANY, ...shape.slice(1)].slice(0, shape.length) }));
   const version: VersionRecord = {
@@ -43,6 +45,7 @@ function answer(metadata: ModelMetadata, outputs: readonly Tensor[], { rows = 1,
     publishedAt: NOW.toISOString(),
     publishedBy: 'anonymous',
     stage: 'production',
+    ...(labels && { labels }),
   };
   const encoded = encodeAnswer({ single, rows, inputs: [] }, { outputs, queueMs: 0, inferMs: 0 }, version, NOW);
   const text = JSON.stringify(encoded.body);
@@ -179,6 +182,32 @@ describe(encodeAnswer, () => {
       });
     });
 
+    it("keys the probabilities by the model's own classes, and answers the class that the model itself says", () => {
+      const outputs = [output('label', 'INT64', [1], [20n]), floats('probabilities', [1, 3], 0.5, 0.25, 0.25)];
+      expect(answer({}, outputs, { labels: [10, 20, 30] }).body).toMatchObject({
+        prediction: 20,
+        confidence: 0.25,
+        probabilities: { 10: 0.5, 20: 0.25, 30: 0.25 },
+      });
+    });
+
+    it("answers the most probable of the model's own classes where the model says none", () => {
+      const probabilities = floats('probabilities', [2, 2], 0.25, 0.75, 0.5, 0.5);
+      const { body } = answer({ task: 'classification' }, [probabilities], { rows: 2, labels: ['no', 'yes'] });
+      expect(body).toMatchObject({
+        predictions: [
+          { prediction: 'yes', confidence: 0.75 },
+          { prediction: 'no', confidence: 0.5 },
+        ],
+      });
+    });
+
+    it("prefers the names that the metadata gives to the model's own", () => {
+      const outputs = [output('label', 'INT64', [1], [1n]), floats('probabilities', [1, 2], 0.25, 0.75)];
+      const { body } = answer({ labels: ['cat', 'dog'] }, outputs, { labels: [0, 1] });
+      expect(body).toMatchObject({ prediction: 'dog', probabilities: { cat: 0.25, dog: 0.75 } });
+    });
+
     it('answers a text that is the only output, without confidence', () => {
       expect(answer({}, [output('label', 'BYTES', [1], ['ham'])]).body).toEqual({ prediction: 'ham', confidence: null, ...ABOUT });
     });
@@ -287,6 +316,13 @@ describe(encodeAnswer, () => {
     it("answers a model's own label beyond 2^53 as text", () => {
       const outputs = [output('label', 'INT64', [1], [9_007_199_254_740_993n]), floats('p', [1, 2], 0, 1)];
       expect(answer({}, outputs).body).toMatchObject({ prediction: '9007199254740993', confidence: 1 });
+    });
+
+    it('answers halves as the numbers that they are, and counts those that are none', () => {
+      const halves: Tensor = { name: 'y', datatype: 'FP16', shape: [1, 3], data: Uint16Array.of(0x3800, 0x0001, 0x7c00) };
+      const { body, nonFinite } = answer({}, [halves]);
+      expect(body).toMatchObject({ prediction: [0.5, 2 ** -24, null] });
+      expect(nonFinite).toBe(1);
     });
 
     it('answers NaN and infinity as null, and counts them in all outputs', () => {

@@ -1,6 +1,7 @@
 import type { InferenceResult } from '../../inference/inference-call';
 import { labelOutputOf, probabilitiesOf } from '../../models/model-metadata';
 import type { VersionRecord } from '../../models/registry-state';
+import { fromHalf } from '../../runtime/half';
 import { elementsOf, type Tensor } from '../../runtime/tensor';
 import { NonFiniteOutput, RowsNotSeparable } from './native.errors';
 import type { NativeRequest } from './native-request';
@@ -28,10 +29,11 @@ export interface NativeAnswer {
 /** Answers a request in its own form. @throws RowsNotSeparable, NonFiniteOutput where the metadata says `nonFinite: reject` */
 export function encodeAnswer(
   { single, rows }: NativeRequest,
-  { outputs }: InferenceResult,
+  { outputs: computed }: InferenceResult,
   version: VersionRecord,
   now: Date,
 ): NativeAnswer {
+  const outputs = computed.map(widened);
   const nonFinite = countNonFinite(outputs, version);
   if (rows > 1) refuseInseparable(outputs, rows);
   const predictions = Array.from({ length: rows }, (_, row) => predictionOf(outputs, row, rows, version));
@@ -39,7 +41,18 @@ export function encodeAnswer(
   return { body: single ? { ...predictions[0], ...about } : { predictions, ...about }, nonFinite };
 }
 
-function predictionOf(outputs: readonly Tensor[], row: number, rows: number, { signature, manifest }: VersionRecord): NativePrediction {
+/** Halves as numbers. */
+function widened(tensor: Tensor): Tensor {
+  if (tensor.datatype !== 'FP16') return tensor;
+  return { ...tensor, datatype: 'FP32', data: Float32Array.from(tensor.data as Uint16Array, fromHalf) };
+}
+
+function predictionOf(
+  outputs: readonly Tensor[],
+  row: number,
+  rows: number,
+  { signature, manifest, labels: own }: VersionRecord,
+): NativePrediction {
   const { metadata } = manifest;
   const valueOf = (name: string | undefined): Value | undefined => {
     const tensor = outputs.find((output) => output.name === name);
@@ -51,11 +64,14 @@ function predictionOf(outputs: readonly Tensor[], row: number, rows: number, { s
   const columns = valueOf(probabilitiesOf(metadata, signature)?.name);
   if (columns === undefined)
     return { prediction: labelled(label, metadata.labels) ?? valueOf(outputs[0]?.name) ?? null, confidence: null, ...all };
-  return { ...classified(probabilities(columns, metadata.labels), label, metadata.labels), ...all };
+  const given = probabilities(columns, metadata.labels ?? own);
+  const found =
+    metadata.labels === undefined && own !== undefined ? ownClass(given, label, own) : classified(given, label, metadata.labels);
+  return { ...found, ...all };
 }
 
 /** A column of its own for each class; a single column is the probability of the second of two. */
-function probabilities(columns: Value, labels: readonly string[] | undefined): readonly (number | null)[] {
+function probabilities(columns: Value, labels: readonly unknown[] | undefined): readonly (number | null)[] {
   const given = (Array.isArray(columns) ? columns : [columns]) as readonly (number | null)[];
   const [second = null] = given;
   return given.length === 1 && (labels?.length ?? 2) === 2 ? [second === null ? null : 1 - second, second] : given;
@@ -68,6 +84,15 @@ function classified(given: readonly (number | null)[], label: Value | undefined,
   const own = label ?? (winner === -1 ? null : winner);
   const byLabel = labels && Object.fromEntries(labels.map((name, at) => [name, given[at] ?? null]));
   return { prediction: labels === undefined ? own : (labels[winner] ?? null), confidence, probabilities: byLabel ?? given };
+}
+
+/** The model names its classes itself, and says which one it is: that need not be the one of the greatest probability. */
+function ownClass(given: readonly (number | null)[], label: Value | undefined, labels: readonly (string | number)[]): NativePrediction {
+  const { prediction, confidence } = classified(given, undefined, labels.map(String));
+  const byLabel = Object.fromEntries(labels.map((name, at) => [String(name), given[at] ?? null]));
+  const said = labels.findIndex((name) => name === label);
+  if (said === -1) return { prediction: labels.find((name) => String(name) === prediction) ?? null, confidence, probabilities: byLabel };
+  return { prediction: label as Value, confidence: given[said] ?? null, probabilities: byLabel };
 }
 
 /** A class that has no label is answered as the model says it. */

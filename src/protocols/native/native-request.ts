@@ -1,9 +1,10 @@
 import { ShapeMismatch } from '../../inference/inference.errors';
 import type { VersionRecord } from '../../models/registry-state';
+import { elementSink, type ElementSink } from '../../runtime/elements';
+import { InvalidValue } from '../../runtime/runtime.errors';
 import { elementsOf, type Tensor, type TensorSpec } from '../../runtime/tensor';
 import { MalformedBody } from '../../wire/wire.errors';
-import { elementSink, type ElementSink } from './elements';
-import { FeatureNamesMissing, InvalidValue, MissingFeature, RaggedRows, UnknownFeature } from './native.errors';
+import { FeatureNamesMissing, MissingFeature, RaggedRows, UnknownFeature } from './native.errors';
 
 /** A native request, decoded for one version. */
 export interface NativeRequest {

@@ -32,24 +32,6 @@ export class FeatureNamesMissing extends AppError {
   }
 }
 
-/** A value is not of the kind that the input takes. */
-export class InvalidValue extends AppError {
-  readonly code = 'INVALID_VALUE';
-  readonly kind = 'invalid' as const;
-  constructor(field: string, expected: string, value: unknown) {
-    super(`${field} is not ${expected}`, { field, expected, actual: shown(value) });
-  }
-}
-
-/** A number cannot be held without changing it. */
-export class NumberNotRepresentable extends AppError {
-  readonly code = 'NUMBER_NOT_REPRESENTABLE';
-  readonly kind = 'malformed' as const;
-  constructor(field: string, expected: string, value: unknown) {
-    super(`${field} cannot be told exactly: ${expected}`, { field, expected, actual: shown(value) });
-  }
-}
-
 /** Rows of one request differ in length. */
 export class RaggedRows extends AppError {
   readonly code = 'RAGGED_ROWS';
@@ -82,13 +64,6 @@ export class NonFiniteOutput extends AppError {
       expected: 'finite numbers',
     });
   }
-}
-
-function shown(value: unknown): string {
-  if (value === undefined) return 'missing';
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return 'an object';
-  return typeof value === 'number' ? String(value) : JSON.stringify(value).slice(0, 80);
 }
 
 function placeholders(columns: number): string {

@@ -8,23 +8,23 @@ import {
   AliasNotFound,
   InvalidName,
   ModelNotFound,
+  ModelMemoryExceeded,
   ModelUnavailable,
   NoProductionVersion,
   VersionNotFound,
 } from '../../models/models.errors';
-import { CallExpired, EngineCrashed, EngineDeadlineExceeded, InferenceFailed } from '../../runtime/runtime.errors';
+import {
+  CallExpired,
+  EngineCrashed,
+  EngineDeadlineExceeded,
+  InferenceFailed,
+  InvalidValue,
+  ModelQuarantined,
+  NumberNotRepresentable,
+} from '../../runtime/runtime.errors';
 import { BodyTooLarge, MalformedBody, MalformedJson, UnsupportedMediaType } from '../../wire/wire.errors';
 import { Call, NativeCodecInterceptor } from './native-codec.interceptor';
-import {
-  FeatureNamesMissing,
-  InvalidValue,
-  MissingFeature,
-  NonFiniteOutput,
-  NumberNotRepresentable,
-  RaggedRows,
-  RowsNotSeparable,
-  UnknownFeature,
-} from './native.errors';
+import { FeatureNamesMissing, MissingFeature, NonFiniteOutput, RaggedRows, RowsNotSeparable, UnknownFeature } from './native.errors';
 
 const FEATURES = { sepal_length_cm: 5.1, sepal_width_cm: 3.5, petal_length_cm: 1.4, petal_width_cm: 0.2 };
 const PREDICTION = { prediction: 'setosa', confidence: 0.98, probabilities: { setosa: 0.98, versicolor: 0.02, virginica: 0 } };
@@ -85,6 +85,8 @@ export class PredictController {
     new InferenceFailed('index out of bounds'),
     new TooManyCalls('of "iris"', 256),
     new ModelUnavailable('iris', 1, 'The stored file of the model is not what was uploaded'),
+    new ModelMemoryExceeded('iris', 1, 2 ** 30, 2 ** 29),
+    new ModelQuarantined(4),
     new EngineCrashed('SIGSEGV'),
     new EngineDeadlineExceeded(10_000),
     new CallExpired(),

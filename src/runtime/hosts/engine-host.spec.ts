@@ -39,18 +39,16 @@ describe(EngineHost.name, () => {
   const DONE = { value: { rssBytes: expect.any(Number) } };
   const NOT_LOADED = { error: { fault: 'failed', reason: 'the model is not loaded' } };
 
-  it('imports a model by telling its signature, its cost and what it makes of the trials, and keeps nothing of it', async () => {
+  it('imports a model by telling its signature and its cost, and keeps it to be tried', async () => {
     const file = models.file(linear([[2], [3]]));
     const signature = {
       inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 2] }],
       outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 1] }],
     };
-    const good = { name: 'x', datatype: 'FP32', shape: [1, 2], data: Float32Array.of(1, 1) } as const;
-    const trials = [[good], [column('x', 1)]];
+    const x = { name: 'x', datatype: 'FP32', shape: [1, 2], data: Float32Array.of(1, 1) } as const;
     const measured = expect.objectContaining({ batchable: true, exactInBatches: true, repeatable: true });
-    const reason = expect.stringContaining('x');
-    const report = { engine: 'onnx', signature, unbounded: [], options: {}, measured, trials: [[column('y', 5)], { reason }] };
-    expect(await ask({ do: 'import', ...file, trials }, run(file.sha256, column('x', 1)))).toEqual([{ value: report }, NOT_LOADED]);
+    const report = { engine: 'onnx', signature, unbounded: [], options: {}, measured };
+    expect(await ask({ do: 'import', ...file }, run(file.sha256, x))).toEqual([{ value: report }, answer(5)]);
   });
 
   it('loads, runs and unloads, and answers in the order of the requests', async () => {
@@ -77,8 +75,7 @@ describe(EngineHost.name, () => {
     expect(replied).toEqual([DONE, DONE, DONE, answer(6)]);
   });
 
-  const asking = (task: 'import' | 'load', path: string, sha256: string): HostRequest =>
-    task === 'load' ? { do: task, path, sha256 } : { do: task, path, sha256, trials: [] };
+  const asking = (task: 'import' | 'load', path: string, sha256: string): HostRequest => ({ do: task, path, sha256 });
 
   it.each(['import', 'load'] as const)('refuses at %s what is no model', async (task) => {
     const whole = linear([[2], [3]]);
@@ -116,7 +113,7 @@ describe(EngineHost.name, () => {
     const file = models.file(mapOutput(['cat', 'dog', 'emu']));
     const outputs = [{ name: 'label' }, { name: 'output_probability', datatype: 'FP32', shape: [-1, 3] }];
     const [report, , answered] = await ask(
-      { do: 'import', ...file, trials: [] },
+      { do: 'import', ...file },
       { do: 'load', ...file },
       { do: 'run', sha256: file.sha256, inputs: [{ ...column('x', 1, 0), shape: [1, 2] }], outputs: ['output_probability'] },
     );
@@ -128,7 +125,7 @@ describe(EngineHost.name, () => {
 
   it('refuses a model whose datatype nobody serves', async () => {
     const { path, sha256 } = models.file(identity(DTYPE.bfloat16, ['N', 2]));
-    expect(await ask(asking('import', path, sha256))).toEqual([{ error: { fault: 'refused', reason: expect.stringMatching(/bfloat16/) } }]);
+    expect(await ask(asking('import', path, sha256))).toEqual([{ error: { fault: 'refused', reason: expect.stringMatching(/BFLOAT16/) } }]);
   });
 
   it('refuses a model that fails on its sample', async () => {
@@ -138,6 +135,6 @@ describe(EngineHost.name, () => {
     const outputs = [{ name: 'y', dtype: DTYPE.float32, dims: ['N'] }];
     const file = models.file(onnxModel({ graph: { name: 'empty-table', nodes, initializers, inputs, outputs } }));
     const refusal = { error: { fault: 'refused', reason: expect.stringContaining('out of data bounds') } };
-    expect(await ask({ do: 'import', ...file, trials: [] }, { do: 'load', ...file })).toEqual([refusal, refusal]);
+    expect(await ask({ do: 'import', ...file }, { do: 'load', ...file })).toEqual([refusal, refusal]);
   });
 });

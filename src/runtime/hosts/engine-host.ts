@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { ImportReport } from '../model-runtime.port';
 import { openOnnx } from '../onnx/onnx-file';
 import { measure } from '../onnx/measure';
 import { OnnxModel, startEngine } from '../onnx/onnx-model';
 import { OnnxError } from '../onnx/onnx-error';
-import type { Tensor } from '../tensor';
 import { OnnxRefused } from '../walk/onnx-refused';
 import type { HostAnswers, HostFault, HostMessage, HostReply, HostRequest } from './host-protocol';
 
@@ -45,7 +43,7 @@ export class EngineHost {
     return { outputs: computed, inferMs: performance.now() - startedAt };
   }
 
-  private async import({ trials, ...file }: Extract<HostRequest, { do: 'import' }>): Promise<ImportReport> {
+  private async import(file: Extract<HostRequest, { do: 'import' }>): Promise<HostAnswers['import']> {
     const { bytes, facts, options, labels } = openOnnx(await readChecked(file));
     await startEngine();
     const rssBefore = process.memoryUsage.rss();
@@ -53,9 +51,8 @@ export class EngineHost {
     const model = await load(bytes);
     const measured = await measure(model, { loadMs: performance.now() - startedAt, rssBefore });
     const { signature } = model;
-    const answers: (readonly Tensor[] | { readonly reason: string })[] = [];
-    for (const inputs of trials) answers.push(await attempt(model, inputs));
-    const report = { engine: 'onnx', signature, unbounded: facts.unbounded, options, measured, trials: answers } as const;
+    const report = { engine: 'onnx', signature, unbounded: facts.unbounded, options, measured } as const;
+    this.models.set(file.sha256, model);
     return labels === undefined ? report : { ...report, labels };
   }
 
@@ -73,14 +70,6 @@ async function load(bytes: Uint8Array): Promise<OnnxModel> {
   } catch (error) {
     await model.release();
     throw error;
-  }
-}
-
-async function attempt(model: OnnxModel, inputs: readonly Tensor[]): Promise<readonly Tensor[] | { readonly reason: string }> {
-  try {
-    return await model.run(inputs, model.signature.outputs.map(({ name }) => name)); // prettier-ignore
-  } catch (error) {
-    return { reason: (error as Error).message };
   }
 }
 

@@ -66,7 +66,7 @@ describe(HostProcess.name, () => {
 
   it('throws what the limit says where the answer came too late', async () => {
     const late = new Error('too late');
-    const asked = start().ask({ do: 'import', trials: [], ...models.file(linear([[2]])) }, { milliseconds: 1, error: () => late });
+    const asked = start().ask({ do: 'import', ...models.file(linear([[2]])) }, { milliseconds: 1, error: () => late });
     await expect(asked).rejects.toBe(late);
   });
 

@@ -6,14 +6,14 @@ export const CHANNEL_FD = 3;
 
 /** What the server asks of an engine host. A model is known there by the SHA-256 of its file. */
 export type HostRequest =
-  | { readonly do: 'import'; readonly path: string; readonly sha256: string; readonly trials: readonly (readonly Tensor[])[] }
+  | { readonly do: 'import'; readonly path: string; readonly sha256: string }
   | { readonly do: 'load'; readonly path: string; readonly sha256: string }
   | { readonly do: 'run'; readonly sha256: string; readonly inputs: readonly Tensor[]; readonly outputs: readonly string[] }
   | { readonly do: 'unload'; readonly sha256: string };
 
 /** What each request is answered with. `inferMs`: milliseconds inside the engine. `rssBytes`: memory of the whole process then. */
 export interface HostAnswers {
-  import: ImportReport;
+  import: Omit<ImportReport, 'trials'>;
   load: { readonly rssBytes: number };
   run: { readonly outputs: readonly Tensor[]; readonly inferMs: number };
   unload: { readonly rssBytes: number };

@@ -6,8 +6,9 @@ import { randomTensor, zeroTensor } from './sample-tensor';
 
 const ROWS = [1, 2, 4, 8, 16, 32] as const;
 const BATCH = 8;
-/** For the whole curve, and for one of its points, ms. */
+/** For the whole curve, ms. */
 const BUDGET_MS = 250;
+/** For one of its points, and for whatever else is done again and again, ms; and how often at most. */
 const POINT_MS = 30;
 const MAX_RUNS = 50;
 /** A batch is not worth its waiting for a gain below this. */
@@ -19,55 +20,58 @@ export interface LoadCost {
   readonly rssBefore: number;
 }
 
+/** What runs tell. */
+type Found = Pick<Measured, 'curve' | 'bestBatch' | 'batchable' | 'exactInBatches' | 'repeatable'>;
+
+const NOTHING: Found = { curve: [], bestBatch: 1, batchable: false, exactInBatches: false, repeatable: false };
+
 /** Times a model at 1 to 32 rows (at most some 250 ms in all) and finds out what a batch does to its answers. @throws OnnxError on zeros */
 export async function measure(model: OnnxModel, { loadMs, rssBefore }: LoadCost): Promise<Measured> {
-  const about = { machine: MACHINE, loadMs };
-  const probe = await Probe.of(model);
-  if (probe === undefined) {
-    const memoryBytes = grownSince(rssBefore);
-    return { ...about, memoryBytes, curve: [], bestBatch: 1, batchable: false, exactInBatches: false, repeatable: false };
-  }
-  const batchable = await probe.isBatchable();
-  const curve = await probe.curve(batchable ? ROWS : [1]);
-  const exactInBatches = batchable && (await probe.isExactInBatches());
-  const repeatable = await probe.isRepeatable();
-  return { ...about, memoryBytes: grownSince(rssBefore), curve, bestBatch: bestOf(curve), batchable, exactInBatches, repeatable };
+  const found = isSampled(model.signature) ? await find(model) : NOTHING;
+  return { machine: MACHINE, loadMs: Math.round(loadMs * 100) / 100, memoryBytes: grownSince(rssBefore), ...found };
 }
 
-/** Runs a model on what it makes up itself: random numbers, or zeros where the model does not take those. */
+/** Random numbers tell most, but a model may not take some of them, and then zeros; or not as many rows, and then one. */
+async function find(model: OnnxModel): Promise<Found> {
+  const random = new Probe(model, randomTensor);
+  const zeros = new Probe(model, zeroTensor);
+  return random
+    .find()
+    .catch(() => zeros.find())
+    .catch(() => random.find(false))
+    .catch(() => zeros.find(false));
+}
+
+/** Runs a model on what it makes up itself. */
 class Probe {
-  private constructor(
+  constructor(
     private readonly model: OnnxModel,
     private readonly made: typeof randomTensor,
   ) {}
 
-  /** @returns undefined where a dimension besides the first is free: what the model makes of a size nobody knows */
-  static async of(model: OnnxModel): Promise<Probe | undefined> {
-    if (!isSampled(model.signature)) return undefined;
-    const random = new Probe(model, randomTensor);
-    const works = await random.run(random.inputs(1)).then(
-      () => true,
-      () => false,
-    );
-    if (works) return random;
-    const zeros = new Probe(model, zeroTensor);
-    await zeros.run(zeros.inputs(1));
-    return zeros;
+  /** @param together whether rows may be put together @throws OnnxError where one of the runs fails */
+  async find(together = true): Promise<Found> {
+    await this.run(this.inputs(1));
+    const batchable = together && (await this.isBatchable());
+    const curve = await this.curve(batchable ? ROWS : [1]);
+    // zeros are all the same row, which shows nothing
+    const exactInBatches = batchable && this.made !== zeroTensor && (await this.isExactInBatches());
+    return { curve, bestBatch: bestOf(curve), batchable, exactInBatches, repeatable: await this.isRepeatable() };
   }
 
-  async isBatchable(): Promise<boolean> {
+  private async isBatchable(): Promise<boolean> {
     const { inputs } = this.model.signature;
     if (inputs.length === 0 || inputs.some(({ shape }) => shape[0] !== -1)) return false;
     for (const rows of [2, 3]) {
       // what is declared of outputs is often wrong: LightGBM's label says [1] and has a row for each
-      const answer = await this.run(this.inputs(rows)).catch(() => []);
+      const answer = await this.run(this.inputs(rows)).catch(() => this.run(this.inputs(rows, zeroTensor)).catch(() => []));
       if (answer.length === 0 || answer.some(({ shape }) => shape[0] !== rows)) return false;
     }
     return true;
   }
 
   /** A model that is slow beyond the budget is timed at fewer rows. */
-  async curve(rows: readonly number[]): Promise<Measured['curve']> {
+  private async curve(rows: readonly number[]): Promise<Measured['curve']> {
     const points: { rows: number; micros: number }[] = [];
     const startedAt = performance.now();
     for (const count of rows) {
@@ -77,41 +81,57 @@ class Probe {
     return points;
   }
 
-  async isExactInBatches(): Promise<boolean> {
-    const inputs = this.inputs(BATCH);
+  /** Of a model that is not exact most rows are all the same, so one batch shows too little. */
+  private isExactInBatches(): Promise<boolean> {
+    return holds((turn) => this.isExact(BATCH + (turn % BATCH)));
+  }
+
+  private async isExact(rows: number): Promise<boolean> {
+    const inputs = this.inputs(rows);
     const together = await this.run(inputs);
-    for (let row = 0; row < BATCH; row++) {
+    for (let row = 0; row < rows; row++) {
       const alone = await this.run(inputs.map((tensor) => rowOf(tensor, row)));
       if (!sameBits(alone, together.map((tensor) => rowOf(tensor, row)))) return false; // prettier-ignore
     }
     return true;
   }
 
-  async isRepeatable(): Promise<boolean> {
+  /** Chance may give the same answer twice, but not often. */
+  private async isRepeatable(): Promise<boolean> {
     const inputs = this.inputs(1);
-    return sameBits(await this.run(inputs), await this.run(inputs));
+    const first = await this.run(inputs);
+    return holds(async () => sameBits(first, await this.run(inputs)));
   }
 
-  inputs(rows: number): readonly Tensor[] {
-    return this.model.signature.inputs.map((spec) => this.made(spec, rows));
+  private inputs(rows: number, made = this.made): readonly Tensor[] {
+    return this.model.signature.inputs.map((spec) => made(spec, rows));
   }
 
-  run(inputs: readonly Tensor[]): Promise<readonly Tensor[]> {
+  private run(inputs: readonly Tensor[]): Promise<readonly Tensor[]> {
     return this.model.run(inputs, this.model.signature.outputs.map(({ name }) => name)); // prettier-ignore
   }
 
   private async medianMicros(inputs: readonly Tensor[]): Promise<number> {
     const times: number[] = [];
-    const startedAt = performance.now();
-    do {
+    await holds(async () => {
       const runAt = performance.now();
       await this.run(inputs);
-      times.push(performance.now() - runAt);
-    } while (times.length < MAX_RUNS && performance.now() - startedAt < POINT_MS);
+      return times.push(performance.now() - runAt) > 0;
+    });
     return Math.round((times.sort((a, b) => a - b)[times.length >> 1] as number) * 10_000) / 10;
   }
 }
 
+/** Whether something is true once, and again and again for a while. */
+async function holds(check: (turn: number) => Promise<boolean>): Promise<boolean> {
+  const startedAt = performance.now();
+  let turn = 0;
+  do if (!(await check(turn++))) return false;
+  while (turn < MAX_RUNS && performance.now() - startedAt < POINT_MS);
+  return true;
+}
+
+/** Where a dimension besides the first is free, nobody knows what the model makes of a size. */
 function isSampled({ inputs }: Signature): boolean {
   return inputs.every(({ shape }) => !shape.slice(1).includes(-1));
 }

@@ -1,4 +1,4 @@
-import { type Datatype, DATATYPES } from '../../runtime/tensor';
+import { type Datatype, DATATYPES } from './tensor';
 import { elementSink } from './elements';
 
 const WHERE = 'instances[2].age';
@@ -46,6 +46,9 @@ describe(elementSink, () => {
 
   describe('of floating-point numbers', () => {
     it.each([
+      ['FP16', '0.5', 0x3800],
+      ['FP16', '0.1', 0x2e66],
+      ['FP16', '65504', 0x7bff],
       ['FP64', '1.1', 1.1],
       ['FP64', '1e308', 1e308],
       ['FP64', '5e-324', 5e-324],

@@ -1,5 +1,6 @@
-import { type Datatype, emptyData, type TensorData } from '../../runtime/tensor';
-import { InvalidValue, NumberNotRepresentable } from './native.errors';
+import { fromHalf, toHalf } from './half';
+import { type Datatype, emptyData, type TensorData } from './tensor';
+import { InvalidValue, NumberNotRepresentable } from './runtime.errors';
 
 /** Where an element came from in the request (`instances[2].age`); made only when it has to be told. */
 export type Where = () => string;
@@ -29,6 +30,7 @@ export function elementSink(datatype: Datatype, length: number): ElementSink {
 }
 
 function converterOf(datatype: Datatype): (value: unknown, where: Where) => unknown {
+  if (datatype === 'FP16') return (value, where) => toHalf(real(value, datatype, where));
   if (datatype === 'FP32' || datatype === 'FP64') return (value, where) => real(value, datatype, where);
   if (datatype === 'BOOL') return truth;
   if (datatype === 'BYTES') return text;
@@ -36,9 +38,11 @@ function converterOf(datatype: Datatype): (value: unknown, where: Where) => unkn
   return (value, where) => integer(value, datatype, where);
 }
 
-function real(value: unknown, datatype: 'FP32' | 'FP64', where: Where): number {
+const ROUNDED = { FP16: (value: number) => fromHalf(toHalf(value)), FP32: Math.fround, FP64: (value: number) => value } as const;
+
+function real(value: unknown, datatype: keyof typeof ROUNDED, where: Where): number {
   if (typeof value !== 'number') throw new InvalidValue(where(), 'a number', value);
-  if (Number.isFinite(datatype === 'FP32' ? Math.fround(value) : value)) return value;
+  if (Number.isFinite(ROUNDED[datatype](value))) return value;
   throw new NumberNotRepresentable(where(), `a number that ${datatype} can hold`, value);
 }
 

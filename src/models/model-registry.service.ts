@@ -84,13 +84,13 @@ export class ModelRegistry {
   }: Upload): Promise<Omit<VersionPublished, 'version' | 'actor' | 'correlationId'>> {
     const golden = metadata.golden ?? [];
     const report = await this.runtime.import({ path: blob.path, sha256: blob.digest }, (signature) => goldenTrials(golden, signature));
-    const { engine, signature, unbounded, options, labels, measured } = report;
+    const { engine, signature, unbounded, initializerBytes, options, labels, measured } = report;
     refuseMismatch(metadata, signature);
     refuseDeviation(golden, report.trials);
     const manifest: Manifest = { files: [{ path: name, size: blob.bytes, sha256: blob.digest }], metadata };
     const executable = digestOf({ engine, file: blob.digest, options });
     await this.measurements.keep(executable, measured);
-    const found = { engine, options, executable, signature, unbounded, ...(labels && { labels }) };
+    const found = { engine, options, executable, signature, unbounded, initializerBytes, ...(labels && { labels }) };
     return { kind: 'version.published', model, digest: digestOf(manifest), manifest, ...found };
   }
 

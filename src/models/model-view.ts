@@ -91,11 +91,11 @@ export class VersionView {
   readonly ownLabels!: readonly (string | number)[] | null;
 
   @ApiProperty({
-    example: { bounded: true, why: [] },
+    example: { bounded: true, why: [], initializerBytes: 72 },
     type: Object,
     description: 'Whether what a run takes depends on the shapes of its inputs alone; else why not: such a model has a process apart',
   })
-  readonly placement!: { readonly bounded: boolean; readonly why: readonly string[] };
+  readonly placement!: { readonly bounded: boolean; readonly why: readonly string[]; readonly initializerBytes: number | null };
 
   @ApiProperty({
     example: EXAMPLE_MEASURED,
@@ -122,7 +122,12 @@ export class VersionView {
 
   constructor({ manifest: { files, metadata }, ...record }: VersionRecord, { corrupt, measured }: VersionFindings) {
     const { model, version, stage, digest, executable, engine, signature, publishedAt, publishedBy } = record;
-    const { options = {}, labels = null, unbounded = ['nobody has looked into the file yet: upload it again'] } = record;
+    const {
+      options = {},
+      labels = null,
+      initializerBytes = null,
+      unbounded = ['nobody has looked into the file yet: upload it again'],
+    } = record;
     Object.assign(this, {
       model,
       version,
@@ -133,7 +138,7 @@ export class VersionView {
       signature,
       options,
       ownLabels: labels,
-      placement: { bounded: unbounded.length === 0, why: unbounded },
+      placement: { bounded: unbounded.length === 0, why: unbounded, initializerBytes },
       measured: measured ?? null,
       files,
       metadata,

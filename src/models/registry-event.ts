@@ -29,6 +29,8 @@ export interface VersionPublished extends EventFields {
   readonly signature: Signature;
   /** Why a run is not proved to be bounded; empty where it is; absent where nobody looked. */
   readonly unbounded?: readonly string[];
+  /** What its weights and constants take; absent where nobody looked. */
+  readonly initializerBytes?: number;
   /** The classes that the model itself names, in the order of its columns of probabilities. */
   readonly labels?: readonly (string | number)[];
 }

@@ -7,7 +7,17 @@ import type { RegistryEvent, Stage, VersionPublished } from './registry-event';
 /** One immutable upload, and where it stands. */
 export interface VersionRecord extends Pick<
   VersionPublished,
-  'model' | 'version' | 'digest' | 'manifest' | 'engine' | 'options' | 'executable' | 'signature' | 'unbounded' | 'labels'
+  | 'model'
+  | 'version'
+  | 'digest'
+  | 'manifest'
+  | 'engine'
+  | 'options'
+  | 'executable'
+  | 'signature'
+  | 'unbounded'
+  | 'initializerBytes'
+  | 'labels'
 > {
   /** The name of its file's blob. */
   readonly blob: BlobName;
@@ -157,11 +167,17 @@ export class RegistryState {
   }
 
   private publish(event: StoredEvent & VersionPublished): void {
-    const { model, version, digest, manifest, engine, options, executable, signature, unbounded, labels, at, actor } = event;
+    const { model, version, digest, manifest, engine, options, executable, signature, unbounded, initializerBytes, labels, at, actor } =
+      event;
     const blob = this.blobName(manifest.files[0]?.sha256 ?? '');
     const record = this.touch(model, event.seq);
     const published = { blob, publishedAt: at, publishedBy: actor, stage: 'staging' as const };
-    const found = { ...(options && { options }), ...(unbounded && { unbounded }), ...(labels && { labels }) };
+    const found = {
+      ...(options && { options }),
+      ...(unbounded && { unbounded }),
+      ...(initializerBytes !== undefined && { initializerBytes }),
+      ...(labels && { labels }),
+    };
     record.versions.set(version, { model, version, digest, manifest, engine, executable, signature, ...found, ...published });
     record.highest = Math.max(record.highest, version);
   }

@@ -44,6 +44,8 @@ export interface ImportReport {
    * shapes only a run tells: operators in a row may still make much of little.
    */
   readonly unbounded: readonly string[];
+  /** What the weights and constants of the model take. */
+  readonly initializerBytes: number;
   /** What was done to the file before the engine got it, by name; it is done again at every load. */
   readonly options: Readonly<Record<string, string>>;
   /** The classes that the model itself names, in the order of its columns of probabilities. */

@@ -49,10 +49,13 @@ describe('models as real trainers export them', () => {
 
   it('tells of a version whether it is bounded and why not, and what it costs here', async () => {
     const { body: forest } = await app.upload('forest', modelOf('random-forest-classifier').bytes).expect(201);
-    expect(forest).toMatchObject({ placement: { bounded: true, why: [] }, measured: { batchable: true, repeatable: true } });
+    expect(forest).toMatchObject({
+      placement: { bounded: true, why: [], initializerBytes: expect.any(Number) },
+      measured: { batchable: true, repeatable: true },
+    });
     expect(forest.measured.curve.map(({ rows }: { rows: number }) => rows)).toEqual([1, 2, 4, 8, 16, 32]);
     const { body: neighbours } = await app.upload('neighbours', modelOf('k-nearest-neighbours').bytes).expect(201);
-    expect(neighbours.placement).toEqual({ bounded: false, why: ['it has the operator Scan'] });
+    expect(neighbours.placement).toMatchObject({ bounded: false, why: ['it has the operator Scan'] });
     const { body } = await app.request().get('/api/v1/models/neighbours/versions/1').expect(200);
     expect(body).toEqual(neighbours);
   });

@@ -23,6 +23,7 @@ export const REPORT: ImportReport = {
   engine: 'onnx',
   signature: { inputs: [], outputs: [] },
   unbounded: [],
+  initializerBytes: 0,
   options: {},
   measured: MEASURED,
   trials: [],

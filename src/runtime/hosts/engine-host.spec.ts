@@ -47,7 +47,7 @@ describe(EngineHost.name, () => {
     };
     const x = { name: 'x', datatype: 'FP32', shape: [1, 2], data: Float32Array.of(1, 1) } as const;
     const measured = expect.objectContaining({ batchable: true, exactInBatches: true, repeatable: true });
-    const report = { engine: 'onnx', signature, unbounded: [], options: {}, measured };
+    const report = { engine: 'onnx', signature, unbounded: [], initializerBytes: 12, options: {}, measured };
     expect(await ask({ do: 'import', ...file }, run(file.sha256, x))).toEqual([{ value: report }, answer(5)]);
   });
 

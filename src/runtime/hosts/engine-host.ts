@@ -51,7 +51,14 @@ export class EngineHost {
     const model = await load(bytes);
     const measured = await measure(model, { loadMs: performance.now() - startedAt, rssBefore });
     const { signature } = model;
-    const report = { engine: 'onnx', signature, unbounded: facts.unbounded, options, measured } as const;
+    const report = {
+      engine: 'onnx',
+      signature,
+      unbounded: facts.unbounded,
+      initializerBytes: facts.initializerBytes,
+      options,
+      measured,
+    } as const;
     this.models.set(file.sha256, model);
     return labels === undefined ? report : { ...report, labels };
   }

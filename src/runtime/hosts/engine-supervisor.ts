@@ -1,17 +1,16 @@
 import { availableParallelism } from 'node:os';
-import { Injectable, Logger, type OnApplicationShutdown, Optional } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown, Optional } from '@nestjs/common';
 import { RuntimeConfig } from '../../config/app-config';
 import type { EngineAnswer, EngineRun, ModelFile } from '../model-runtime.port';
 import { CallExpired, EngineCrashed, EngineDeadlineExceeded } from '../runtime.errors';
 import { RuntimeMetrics } from '../runtime.metrics';
 import { HostLauncher } from './host-launcher';
+import { HostPool, PATIENCE_MS } from './host-pool';
 import type { TimeLimit } from './host-process';
-import { PooledHost } from './pooled-host';
+import type { PooledHost } from './pooled-host';
 import { Quarantine } from './quarantine';
 
 const STOPPING = 'the server stops';
-/** How long a call waits for a host that has its model in memory, before another host loads it too, ms. */
-const PATIENCE_MS = 20;
 /** A run that takes four times as long as it usually does, and at least this, is waited for by nobody else, ms. A load may take longer. */
 const OVERRUN_MS = 100;
 const LOAD_OVERRUN_MS = 1000;
@@ -27,13 +26,12 @@ interface Job {
 }
 
 /**
- * Keeps a pool of engine hosts and gives each one piece of work at a time. Models that are not proved to be bounded never share a host
- * with those that are. What overruns its deadline is ended by killing its host; what waits moves to another one long before that.
+ * Gives engine hosts what is to be done, one piece of work at a time each. What overruns its deadline is ended by killing its host; what
+ * waits moves to another one long before that.
  */
 @Injectable()
 export class EngineSupervisor implements OnApplicationShutdown {
-  private readonly logger = new Logger(EngineSupervisor.name);
-  private readonly hosts = new Set<PooledHost>();
+  private readonly pool: HostPool;
   /** By model; the model that has waited longest for its turn is the first. */
   private readonly waiting = new Map<string, Job[]>();
   private readonly quarantine = new Quarantine();
@@ -43,10 +41,12 @@ export class EngineSupervisor implements OnApplicationShutdown {
   /** @param limit how many hosts may work at the same time */
   constructor(
     private readonly config: RuntimeConfig,
-    private readonly launcher: HostLauncher,
+    launcher: HostLauncher,
     @Optional() private readonly metrics?: RuntimeMetrics,
-    @Optional() private readonly limit: number = Math.max(2, availableParallelism()),
-  ) {}
+    @Optional() limit: number = Math.max(2, availableParallelism()),
+  ) {
+    this.pool = new HostPool(launcher, limit, metrics, () => this.dispatch());
+  }
 
   /** Loads a model where it is not loaded, and warms it up. @throws as the host says, ModelQuarantined, EngineDeadlineExceeded, EngineCrashed */
   load(file: ModelFile): Promise<void> {
@@ -71,7 +71,7 @@ export class EngineSupervisor implements OnApplicationShutdown {
   /** Frees the memory of a model in every host, after what runs there. */
   async unload({ sha256 }: ModelFile): Promise<void> {
     this.quarantine.forget(sha256);
-    await Promise.all([...this.hosts].map((host) => host.unload(sha256).finally(() => this.retireIfDue(host))));
+    await this.pool.unload(sha256);
   }
 
   /** After the last request has been answered. Work that still waits would only start a new host. */
@@ -80,7 +80,7 @@ export class EngineSupervisor implements OnApplicationShutdown {
     clearTimeout(this.impatience);
     for (const { fail } of [...this.waiting.values()].flat()) fail(new EngineCrashed(STOPPING));
     this.waiting.clear();
-    await Promise.all([...this.hosts].map((host) => this.end(host)));
+    await this.pool.endAll();
   }
 
   private enqueue<T>(file: ModelFile, work: (host: PooledHost) => Promise<T>): Promise<T> {
@@ -93,7 +93,7 @@ export class EngineSupervisor implements OnApplicationShutdown {
     });
   }
 
-  /** @param crashed jobs that are done again are the next of their model */
+  /** A job that is done again is the next of its model. */
   private queue(job: Job): void {
     const { sha256 } = job.file;
     try {
@@ -113,7 +113,7 @@ export class EngineSupervisor implements OnApplicationShutdown {
   private dispatch(): void {
     for (const [sha256, jobs] of this.waiting) {
       const [job] = jobs as [Job];
-      const host = this.hostFor(job);
+      const host = this.pool.hostFor(job.file, job.queuedAt);
       if (host === undefined) continue;
       this.waiting.delete(sha256);
       jobs.shift();
@@ -128,43 +128,11 @@ export class EngineSupervisor implements OnApplicationShutdown {
     this.dispatch();
   }
 
-  /** An idle host that has the model; else, where none has it or those that have it are slow, one that loads it. */
-  private hostFor({ file, queuedAt }: Job): PooledHost | undefined {
-    const bounded = file.bounded === true;
-    const holders = [...this.hosts].filter((host) => host.has(file.sha256) && !host.retiring && !host.overrun);
-    const ready = holders.find(({ idle }) => idle);
-    if (ready !== undefined) return ready;
-    const waitsSince = Math.max(queuedAt, ...holders.map(({ loadedAt }) => loadedAt));
-    const soon = performance.now() - waitsSince < PATIENCE_MS || holders.some(({ loading }) => loading);
-    if (holders.length > 0 && soon) return undefined;
-    const idle = [...this.hosts].filter((host) => host.idle && host.bounded === bounded);
-    const emptiest = idle.sort((a, b) => a.models - b.models)[0];
-    return emptiest ?? this.start(bounded);
-  }
-
-  /** @returns undefined where there are as many as there may be */
-  private start(bounded: boolean): PooledHost | undefined {
-    const counted = [...this.hosts].filter(({ overrun }) => !overrun);
-    if (counted.length >= this.limit) {
-      // a kind that has no host at all gets one of the other kind's
-      if (counted.some((host) => host.bounded === bounded)) return undefined;
-      const spare = counted.find(({ idle }) => idle);
-      if (spare === undefined) return undefined;
-      void this.end(spare);
-    }
-    if (this.hosts.size >= 2 * this.limit) return undefined;
-    const host = new PooledHost(this.launcher.launch(), bounded);
-    this.hosts.add(host);
-    this.metrics?.countHosts(this.hosts.size);
-    void host.process.ended.then((how) => this.ended(host, how));
-    return host;
-  }
-
   private async give(host: PooledHost, job: Job): Promise<void> {
     host.busy = true;
     const tell = await job.work(host).catch((error: unknown) => () => this.failed(job, error));
     host.busy = false;
-    this.retireIfDue(host);
+    this.pool.retireIfDue(host);
     tell();
     this.dispatch();
   }
@@ -191,30 +159,6 @@ export class EngineSupervisor implements OnApplicationShutdown {
       clearTimeout(timer);
       host.overrun = false;
     }
-  }
-
-  /** What an overrun started and is too many now goes, as does what takes too much memory. */
-  private retireIfDue(host: PooledHost): void {
-    if (host.busy || !this.hosts.has(host)) return;
-    const counted = [...this.hosts].filter(({ overrun }) => !overrun).length;
-    if (host.retiring || counted > this.limit) void this.end(host);
-  }
-
-  private end(host: PooledHost): Promise<string> {
-    host.retiring = true;
-    this.hosts.delete(host);
-    this.metrics?.countHosts(this.hosts.size);
-    host.process.kill();
-    return host.process.ended;
-  }
-
-  /** A host that was not told to. */
-  private ended(host: PooledHost, how: string): void {
-    if (!this.hosts.delete(host)) return;
-    this.metrics?.countHosts(this.hosts.size);
-    this.metrics?.countEnd(how);
-    this.logger.warn('engine host ended', { how, stderr: host.process.lastWords });
-    this.dispatch();
   }
 
   private ensureLoaded(host: PooledHost, file: ModelFile): Promise<void> {

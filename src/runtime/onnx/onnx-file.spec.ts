@@ -6,11 +6,11 @@ import { openOnnx } from './onnx-file';
 import { OnnxModel } from './onnx-model';
 
 describe(openOnnx, () => {
-  it.each([
+  it.each<[string, readonly number[] | readonly string[]]>([
     ['numbers', [0, 1, 7]],
     ['names', ['setosa', 'versicolor', 'virginica']],
   ])('cuts a ZipMap off, says so, and tells its labels: %s', async (_what, labels) => {
-    const file = mapOutput(labels as readonly string[]);
+    const file = mapOutput(labels);
     const { bytes, options, labels: found } = openOnnx(file);
     expect({ options, found }).toEqual({ options: { zipMap: 'cut off' }, found: labels });
     expect(bytes).not.toEqual(file);

@@ -450,6 +450,8 @@ describe(ModelCatalog, () => {
       await house.publish('iris', 1);
       await call('iris', 1);
       expect(house.residency.usedBytes).toBe(2 ** 20);
+      await house.measurements.keep(house.state.requireVersion('iris', 1).executable, { ...MEASURED, memoryBytes: 5 * 2 ** 20 });
+      expect(house.catalog.memory).toEqual({ usedBytes: 5 * 2 ** 20, limitBytes: 10 * 2 ** 20 }); // measured since
     });
   });
 

@@ -15,7 +15,6 @@ const USUAL_GROWTH = 3;
 const LEAST_BYTES = MIB;
 
 interface Resident {
-  readonly bytes: number;
   readonly loading: Promise<ServedVersion>;
   served?: ServedVersion;
 }
@@ -43,7 +42,7 @@ export class ModelResidency {
 
   /** How much the versions in memory take, as far as it was measured, bytes. */
   get usedBytes(): number {
-    return [...this.residents.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+    return [...this.residents.keys()].reduce((sum, record) => sum + this.bytesOf(record), 0);
   }
 
   /**
@@ -52,12 +51,12 @@ export class ModelResidency {
    * @throws ModelMemoryExceeded, BlobMissing; as ModelRuntime.load
    */
   async load(record: VersionRecord, evict = true): Promise<ServedVersion> {
-    const bytes = await this.bytesOf(record);
+    await this.measurements.find(record.executable);
     const known = this.residents.get(record);
     if (known !== undefined) return known.loading;
-    const leaving = this.roomFor(record, bytes, evict);
+    const leaving = this.roomFor(record, evict);
     const loading = Promise.all(leaving.map((served) => this.evict(served))).then(() => this.bringIn(record));
-    const resident: Resident = { bytes, loading };
+    const resident: Resident = { loading };
     this.residents.set(record, resident);
     try {
       return (resident.served = await loading);
@@ -79,25 +78,24 @@ export class ModelResidency {
   }
 
   /** @returns who has to leave @throws ModelMemoryExceeded where that would not be enough */
-  private roomFor(record: VersionRecord, bytes: number, evict: boolean): readonly ServedVersion[] {
+  private roomFor(record: VersionRecord, evict: boolean): readonly ServedVersion[] {
+    const bytes = this.bytesOf(record);
     let missing = this.usedBytes + bytes - this.limitBytes;
     const leaving: ServedVersion[] = [];
-    for (const [served, size] of evict ? this.dispensable() : []) {
+    for (const served of evict ? this.dispensable() : []) {
       if (missing <= 0) break;
       leaving.push(served);
-      missing -= size;
+      missing -= this.bytesOf(served.record);
     }
     if (missing > 0) throw new ModelMemoryExceeded(record.model, record.version, bytes, this.limitBytes);
     return leaving;
   }
 
-  /** Those without a call, and with their size: out of production first, then the longest unused first. */
-  private dispensable(): readonly (readonly [ServedVersion, number])[] {
+  /** Those without a call: out of production first, then the longest unused first. */
+  private dispensable(): readonly ServedVersion[] {
     return [...this.residents.values()]
-      .flatMap(({ served, bytes }) =>
-        served === undefined || served.busy || this.isPinned(served.record) ? [] : [[served, bytes] as const],
-      )
-      .sort(([a], [b]) => Number(isProduction(a)) - Number(isProduction(b)) || a.usedAt - b.usedAt);
+      .flatMap(({ served }) => (served === undefined || served.busy || this.isPinned(served.record) ? [] : [served]))
+      .sort((a, b) => Number(isProduction(a)) - Number(isProduction(b)) || a.usedAt - b.usedAt);
   }
 
   private async evict(served: ServedVersion): Promise<void> {
@@ -105,10 +103,9 @@ export class ModelResidency {
     await this.retire(served);
   }
 
-  private async bytesOf({ executable, manifest }: VersionRecord): Promise<number> {
-    const measured = await this.measurements.find(executable);
+  private bytesOf({ executable, manifest }: VersionRecord): number {
     const { size } = manifest.files[0] as ManifestFile;
-    return Math.max(LEAST_BYTES, measured?.memoryBytes ?? size * USUAL_GROWTH);
+    return Math.max(LEAST_BYTES, this.measurements.of(executable)?.memoryBytes ?? size * USUAL_GROWTH);
   }
 
   private async bringIn(record: VersionRecord): Promise<ServedVersion> {

@@ -123,6 +123,18 @@ describe(EngineHost.name, () => {
     expect(answered).toMatchObject({ value: { outputs: [{ name: 'output_probability', shape: [1, 3] }] } });
   });
 
+  it('never takes a model for repeatable that draws by chance, however rarely that shows', async () => {
+    const nodes = [
+      { op: 'RandomUniformLike', inputs: ['x'], outputs: ['drawn'] },
+      { op: 'Mul', inputs: ['drawn', 'zero'], outputs: ['nothing'] },
+      { op: 'Add', inputs: ['x', 'nothing'], outputs: ['y'] },
+    ];
+    const value = (name: string) => ({ name, dtype: DTYPE.float32, dims: ['N', 1] });
+    const graph = { name: 'chance', nodes, initializers: [floats('zero', [], [0])], inputs: [value('x')], outputs: [value('y')] };
+    const { path, sha256 } = models.file(onnxModel({ graph }));
+    expect(await ask(asking('import', path, sha256))).toMatchObject([{ value: { measured: { repeatable: false, exactInBatches: true } } }]);
+  });
+
   it('refuses a model whose datatype nobody serves', async () => {
     const { path, sha256 } = models.file(identity(DTYPE.bfloat16, ['N', 2]));
     expect(await ask(asking('import', path, sha256))).toEqual([{ error: { fault: 'refused', reason: expect.stringMatching(/BFLOAT16/) } }]);

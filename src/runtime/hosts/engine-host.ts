@@ -7,6 +7,9 @@ import { OnnxError } from '../onnx/onnx-error';
 import { OnnxRefused } from '../walk/onnx-refused';
 import type { HostAnswers, HostFault, HostMessage, HostReply, HostRequest } from './host-protocol';
 
+/** Operators of ONNX that draw by chance. */
+const RANDOM = /^(Random(Normal|Uniform)(Like)?|Bernoulli|Multinomial)$/;
+
 /** What runs in an engine host: keeps models in memory and runs them, one request after another, over a channel. */
 export class EngineHost {
   private readonly models = new Map<string, OnnxModel>();
@@ -49,7 +52,9 @@ export class EngineHost {
     const rssBefore = process.memoryUsage.rss();
     const startedAt = performance.now();
     const model = await load(bytes);
-    const measured = await measure(model, { loadMs: performance.now() - startedAt, rssBefore });
+    const found = await measure(model, { loadMs: performance.now() - startedAt, rssBefore });
+    // what is drawn by chance may be the same for a while
+    const measured = { ...found, repeatable: found.repeatable && !facts.operators.some((operator) => RANDOM.test(operator)) };
     const { signature } = model;
     const report = {
       engine: 'onnx',

@@ -35,8 +35,8 @@ export class ModelCatalog {
     const served = this.production.get(name);
     if (served !== undefined && version === undefined && (alias === undefined || alias === 'production')) return served;
     const model = this.state.require(name);
-    if (alias !== undefined && alias !== 'production') throw new AliasNotFound(name, alias);
-    const record = version === undefined ? productionOf(model) : this.state.requireVersion(name, version);
+    const number = alias === undefined || alias === 'production' ? version : versionOf(model, alias);
+    const record = number === undefined ? productionOf(model) : this.state.requireVersion(name, number);
     if (served?.record === record) return served;
     const fault = this.faults.blocking(record);
     if (fault !== undefined) throw new ModelUnavailable(name, record.version, fault.reason);
@@ -140,6 +140,12 @@ export class ModelCatalog {
       throw new ModelUnavailable(model, version, reasonOf(error));
     }
   }
+}
+
+function versionOf({ name, aliases }: ModelRecord, alias: string): number {
+  const version = aliases.get(alias);
+  if (version === undefined) throw new AliasNotFound(name, alias, [...aliases.keys()]);
+  return version;
 }
 
 function productionOf({ name, production, versions }: ModelRecord): VersionRecord {

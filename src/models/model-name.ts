@@ -1,4 +1,5 @@
 import { InvalidName } from './models.errors';
+import { STAGES } from './registry-event';
 
 const NAME = /^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/;
 const RESERVED = new Set(['stats']);
@@ -8,6 +9,12 @@ const FILE_NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9_-])?$/;
 export function modelName(text: string | undefined, field: string): string {
   if (text !== undefined && NAME.test(text) && !text.includes('..') && !RESERVED.has(text)) return text;
   throw new InvalidName(field, '1 to 64 of a-z, 0-9, ".", "_", "-", first and last a letter or digit, no ".."', text);
+}
+
+/** An alias of a version: as a model's name, but never all digits and never a stage. @throws InvalidName */
+export function aliasName(text: string, field: string): string {
+  if (NAME.test(text) && !text.includes('..') && !/^[0-9]+$/.test(text) && !(STAGES as readonly string[]).includes(text)) return text;
+  throw new InvalidName(field, `a name as a model has, not all digits, and none of ${STAGES.join(', ')}`, text);
 }
 
 /** A version's number, from a path, a query or a form. @throws InvalidName */

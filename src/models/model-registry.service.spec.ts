@@ -162,4 +162,58 @@ describe(ModelRegistry, () => {
     expect(later.state.position.seq).toBe(house.state.position.seq); // no event was needed
     expect(await readdir(join(house.root, '.quarantine'))).toHaveLength(1);
   });
+
+  describe('going back', () => {
+    const production = async () => (await house.catalog.resolve('iris')).record.version;
+    beforeEach(async () => {
+      for (const content of ['one', 'two', 'three']) await house.publish('iris', content, { stage: 'production' });
+    });
+
+    it('serves what was in production before, and says so in one event with its reason', async () => {
+      const before = house.state.position;
+      expect(await house.registry.rollback('iris', 'ada', 'too slow')).toMatchObject({ version: 2, stage: 'production' });
+      expect(await production()).toBe(2);
+      const entries = await Readable.from(house.log.read(before)).toArray();
+      expect(entries).toEqual([
+        expect.objectContaining({
+          event: expect.objectContaining({ kind: 'stage.changed', version: 2, rollback: true, reason: 'too slow', actor: 'ada' }),
+        }),
+      ]);
+    });
+
+    it('leaves everything as it is where the past version cannot be loaded', async () => {
+      await house.rot('two');
+      await expect(house.registry.rollback('iris', 'ada')).rejects.toMatchObject({ code: 'MODEL_DAMAGED' });
+      expect(await production()).toBe(3);
+      expect(house.state.require('iris').past).toEqual([1, 2]);
+    });
+
+    it('goes back two versions where two want to go back at once, in two processes', async () => {
+      const other = new House(house.root);
+      await other.journal.onModuleInit();
+      const [one, two] = await Promise.all([house.registry.rollback('iris', 'ada'), other.registry.rollback('iris', 'bob')]);
+      expect([one.version, two.version].sort()).toEqual([1, 2]);
+      await Promise.all([house, other].map(({ journal }) => journal.readOn()));
+      expect([house, other].map(({ state }) => state.require('iris').production?.version)).toEqual([1, 1]);
+    });
+
+    it('goes back from what was promoted meanwhile, by another process', async () => {
+      const other = new House(house.root);
+      await other.journal.onModuleInit();
+      await other.publish('iris', 'four', { stage: 'production' });
+      expect(await house.registry.rollback('iris', 'ada')).toMatchObject({ version: 3 });
+      expect(await production()).toBe(3);
+    });
+  });
+
+  it('writes an alias only where that changes something, and none for a version that is not there', async () => {
+    await house.publish('iris', 'one');
+    const before = house.state.position.seq;
+    for (let time = 0; time < 3; time++) await house.registry.setAlias('iris', 'champion', 1, 'ada');
+    expect(house.state.position.seq).toBe(before + 1);
+    await expect(house.registry.setAlias('iris', 'champion', 2, 'ada')).rejects.toMatchObject({ code: 'VERSION_NOT_FOUND' });
+    await house.registry.removeAlias('iris', 'champion', 'ada');
+    await expect(house.registry.removeAlias('iris', 'champion', 'ada')).rejects.toMatchObject({ code: 'ALIAS_NOT_FOUND' });
+    expect(house.state.position.seq).toBe(before + 2);
+  });
 });

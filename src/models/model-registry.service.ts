@@ -6,7 +6,7 @@ import { digestOf, type Manifest } from './manifest';
 import { Measurements } from './measurements';
 import { ModelCatalog } from './model-catalog';
 import { refuseMismatch } from './model-metadata';
-import { VersionTaken } from './models.errors';
+import { AliasNotFound, NothingToRollBack, VersionTaken } from './models.errors';
 import type { Stage, VersionPublished } from './registry-event';
 import { type Decision, RegistryJournal } from './registry-journal';
 import { RegistryState, type VersionRecord } from './registry-state';
@@ -75,6 +75,57 @@ export class ModelRegistry {
       await this.catalog.settle(model, candidate);
     }
     return record;
+  }
+
+  /**
+   * Brings back the version that was in production before the present one, in the order of `move`; once more goes one further back.
+   * @throws ModelNotFound, NothingToRollBack; as `move`
+   */
+  async rollback(model: string, actor: string, reason?: string): Promise<VersionRecord> {
+    for (;;) {
+      const target = this.pastOf(model);
+      const candidate = await this.catalog.load(target);
+      let taken = false;
+      try {
+        await this.journal.commit(actor, () => {
+          // where somebody else was faster another version is the one to go back to
+          taken = this.pastOf(model) === target;
+          if (!taken) return undefined;
+          const { version } = target;
+          return { kind: 'stage.changed', model, version, stage: 'production', rollback: true, ...(reason !== undefined && { reason }) };
+        });
+      } finally {
+        await this.catalog.settle(model, candidate);
+      }
+      if (taken) return target;
+    }
+  }
+
+  /** Points an alias at a version, wherever it pointed before. @throws ModelNotFound, VersionNotFound, CommitUncertain */
+  async setAlias(model: string, alias: string, version: number, actor: string): Promise<VersionRecord> {
+    await this.journal.commit(actor, () => {
+      this.state.requireVersion(model, version);
+      const unchanged = this.state.require(model).aliases.get(alias) === version;
+      return unchanged ? undefined : { kind: 'alias.set', model, alias, version };
+    });
+    return this.state.requireVersion(model, version);
+  }
+
+  /** @throws ModelNotFound, AliasNotFound, CommitUncertain */
+  removeAlias(model: string, alias: string, actor: string): Promise<void> {
+    return this.journal.commit(actor, () => {
+      const { aliases } = this.state.require(model);
+      if (!aliases.has(alias)) throw new AliasNotFound(model, alias, [...aliases.keys()]);
+      return { kind: 'alias.removed', model, alias };
+    });
+  }
+
+  /** The version to go back to. @throws ModelNotFound, NothingToRollBack */
+  private pastOf(model: string): VersionRecord {
+    const { past, versions, production } = this.state.require(model);
+    const number = past.findLast((version) => versions.has(version) && version !== production?.version);
+    if (number === undefined) throw new NothingToRollBack(model);
+    return this.state.requireVersion(model, number);
   }
 
   private async prove({

@@ -54,6 +54,8 @@ export class ModelSummary {
 export interface VersionFindings {
   readonly corrupt: boolean;
   readonly measured: Measured | undefined;
+  /** Names that point at it. */
+  readonly aliases: readonly string[];
 }
 
 /** A version as the API shows it. */
@@ -66,6 +68,9 @@ export class VersionView {
 
   @ApiProperty({ enum: STAGES, example: 'production' })
   readonly stage!: Stage;
+
+  @ApiProperty({ example: ['champion'], type: [String], description: 'Names that point at it' })
+  readonly aliases!: readonly string[];
 
   @ApiProperty({ example: EXAMPLE_DIGEST, description: 'SHA-256 of the manifest' })
   readonly digest!: string;
@@ -120,7 +125,7 @@ export class VersionView {
   @ApiProperty({ example: 'anonymous' })
   readonly publishedBy!: string;
 
-  constructor({ manifest: { files, metadata }, ...record }: VersionRecord, { corrupt, measured }: VersionFindings) {
+  constructor({ manifest: { files, metadata }, ...record }: VersionRecord, { corrupt, measured, aliases }: VersionFindings) {
     const { model, version, stage, digest, executable, engine, signature, publishedAt, publishedBy } = record;
     const {
       options = {},
@@ -132,6 +137,7 @@ export class VersionView {
       model,
       version,
       stage,
+      aliases,
       digest,
       executable,
       engine,

@@ -1,38 +1,26 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Req, Res, UseInterceptors } from '@nestjs/common';
+import { Controller, Get, Param, Post, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Refuses } from '../errors/refuses.decorator';
-import {
-  EngineDeadlineExceeded,
-  ImportDeadlineExceeded,
-  InvalidValue,
-  ModelQuarantined,
-  ModelRefused,
-  NumberNotRepresentable,
-} from '../runtime/runtime.errors';
+import { ImportDeadlineExceeded, InvalidValue, ModelRefused, NumberNotRepresentable } from '../runtime/runtime.errors';
 import { CommitUncertain, NoSpace, ReadOnly, SourceTooLarge } from '../storage/storage.errors';
-import { checked } from '../wire/checked';
-import { JsonBodyInterceptor } from '../wire/json-body.interceptor';
 import { MalformedBody, MalformedJson, MalformedMultipart, UnsupportedMediaType } from '../wire/wire.errors';
-import { PromoteRequest } from './dto/promote.dto';
 import { UploadForm } from './dto/upload.dto';
-import { Measurements } from './measurements';
 import { modelName, versionNumber } from './model-name';
 import { ModelRegistry } from './model-registry.service';
-import { ModelList, ModelView, type VersionFindings, VersionView } from './model-view';
+import { ModelList, ModelView, VersionView } from './model-view';
 import {
   GoldenMismatch,
   InvalidName,
   MetadataMismatch,
-  ModelMemoryExceeded,
   ModelNotFound,
   UploadIncomplete,
   VersionNotFound,
   VersionTaken,
 } from './models.errors';
-import { RegistryState, type VersionRecord } from './registry-state';
+import { RegistryState } from './registry-state';
 import { UploadReader } from './upload-reader';
-import { VersionFaults } from './version-faults';
+import { VersionViews } from './version-views';
 
 const ACTOR = 'anonymous';
 const BAD_NAME = new InvalidName('model', 'a name', 'Iris!');
@@ -46,8 +34,7 @@ export class ModelsController {
     private readonly registry: ModelRegistry,
     private readonly state: RegistryState,
     private readonly uploads: UploadReader,
-    private readonly faults: VersionFaults,
-    private readonly measurements: Measurements,
+    private readonly views: VersionViews,
   ) {}
 
   @Post()
@@ -81,7 +68,7 @@ export class ModelsController {
   async upload(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<VersionView> {
     const { record, created } = await this.registry.publish(await this.uploads.read(request), ACTOR);
     response.status(created ? 201 : 200).location(`/api/v1/models/${record.model}/versions/${record.version}`);
-    return this.view(record);
+    return this.views.version(record);
   }
 
   @Get()
@@ -97,7 +84,7 @@ export class ModelsController {
   @ApiOkResponse({ type: ModelView })
   @Refuses(BAD_NAME, new ModelNotFound('iris'))
   describe(@Param('model') model: string): ModelView {
-    return new ModelView(this.state.require(modelName(model, 'model')), (version) => this.findings(version));
+    return this.views.model(this.state.require(modelName(model, 'model')));
   }
 
   @Get(':model/versions/:version')
@@ -107,44 +94,6 @@ export class ModelsController {
   @ApiOkResponse({ type: VersionView })
   @Refuses(BAD_NAME, new ModelNotFound('iris'), new VersionNotFound('iris', 9, [1, 2]))
   describeVersion(@Param('model') model: string, @Param('version') version: string): VersionView {
-    return this.view(this.state.requireVersion(modelName(model, 'model'), versionNumber(version, 'version')));
-  }
-
-  @Post(':model/versions/:version/promote')
-  @HttpCode(200)
-  @UseInterceptors(JsonBodyInterceptor)
-  @MODEL
-  @VERSION
-  @ApiOperation({ summary: 'Move a version to a stage', description: 'Into production: it is loaded and warm before it takes over.' })
-  @ApiOkResponse({ type: VersionView })
-  @Refuses(
-    BAD_NAME,
-    new MalformedJson('it is empty'),
-    new MalformedBody('body.stage must be one of the following values: staging, production, archived', {
-      field: 'body.stage',
-      expected: 'must be one of the following values: staging, production, archived',
-      actual: '"live"',
-    }),
-    new ModelNotFound('iris'),
-    new VersionNotFound('iris', 9, [1, 2]),
-    new UnsupportedMediaType('Content-Type', 'application/json', 'none'),
-    new CommitUncertain(7),
-    new ReadOnly('the file system lacks what the registry needs'),
-    new EngineDeadlineExceeded(30_000),
-    new ModelMemoryExceeded('iris', 1, 2 ** 30, 2 ** 29),
-    new ModelQuarantined(4),
-    new NoSpace(),
-  )
-  async promote(@Param('model') model: string, @Param('version') version: string, @Body() body: PromoteRequest): Promise<VersionView> {
-    const { stage, reason } = checked(PromoteRequest, body, 'body');
-    return this.view(await this.registry.move(modelName(model, 'model'), versionNumber(version, 'version'), stage, ACTOR, reason));
-  }
-
-  private view(record: VersionRecord): VersionView {
-    return new VersionView(record, this.findings(record));
-  }
-
-  private findings(record: VersionRecord): VersionFindings {
-    return { corrupt: this.faults.isCorrupt(record), measured: this.measurements.of(record.executable) };
+    return this.views.version(this.state.requireVersion(modelName(model, 'model'), versionNumber(version, 'version')));
   }
 }

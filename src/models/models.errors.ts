@@ -61,8 +61,18 @@ export class NoProductionVersion extends AppError {
 export class AliasNotFound extends AppError {
   readonly code = 'ALIAS_NOT_FOUND';
   readonly kind = 'not-found' as const;
-  constructor(model: string, alias: string) {
-    super(`The model "${model}" has no alias "${alias}"`, { field: 'alias', expected: 'production', actual: alias });
+  constructor(model: string, alias: string, known: readonly string[]) {
+    const expected = known.length === 0 ? 'production' : `one of ${['production', ...known.slice(0, 20)].join(', ')}`;
+    super(`The model "${model}" has no alias "${alias}"`, { field: 'alias', expected, actual: alias });
+  }
+}
+
+/** No version was in production before the one that is: there is nothing to go back to. */
+export class NothingToRollBack extends AppError {
+  readonly code = 'NOTHING_TO_ROLL_BACK';
+  readonly kind = 'conflict' as const;
+  constructor(model: string) {
+    super(`No version of "${model}" was in production before`, { field: 'model', expected: 'a past production version', actual: 'none' });
   }
 }
 

@@ -9,6 +9,7 @@ import { Measurements } from './measurements';
 import { ModelCatalog } from './model-catalog';
 import { ModelRegistry } from './model-registry.service';
 import { ModelResidency } from './model-residency';
+import { ModelChangesController } from './model-changes.controller';
 import { ModelsController } from './models.controller';
 import { RegistryFollower } from './registry-follower';
 import { RegistryJournal } from './registry-journal';
@@ -17,12 +18,14 @@ import { RemeasureJob } from './remeasure.job';
 import { UpkeepJob } from './upkeep.job';
 import { UploadReader } from './upload-reader';
 import { VersionFaults } from './version-faults';
+import { VersionViews } from './version-views';
 
 @Module({
   imports: [RuntimeModule, StorageModule],
-  controllers: [ModelsController],
+  controllers: [ModelsController, ModelChangesController],
   providers: [
     VersionFaults,
+    VersionViews,
     BlobCollector,
     BlobScrub,
     UpkeepJob,

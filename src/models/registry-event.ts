@@ -43,13 +43,32 @@ export interface ModelDescribed extends EventFields {
   readonly tags: readonly string[];
 }
 
-/** A version moved. Into production: what was there before is archived by the same event. */
+/**
+ * A version moved. Into production: what was there before is archived by the same event, and is the next to roll back to. A rollback
+ * takes the version that it brings back, and all that came after it, off that stack.
+ */
 export interface StageChanged extends EventFields {
   readonly kind: 'stage.changed';
   readonly model: string;
   readonly version: number;
   readonly stage: Stage;
+  readonly rollback?: true;
   readonly reason?: string;
+}
+
+/** A name points at a version from here on, wherever it pointed before. */
+export interface AliasSet extends EventFields {
+  readonly kind: 'alias.set';
+  readonly model: string;
+  readonly alias: string;
+  readonly version: number;
+}
+
+/** A name points nowhere any more. */
+export interface AliasRemoved extends EventFields {
+  readonly kind: 'alias.removed';
+  readonly model: string;
+  readonly alias: string;
 }
 
 /** From here on these blobs are called `<digest>.<seq of this event>`: what lies under their old names may be removed at any time. */
@@ -59,4 +78,4 @@ export interface BlobsCondemned extends EventFields {
 }
 
 /** Every kind of event that this version of the service understands. */
-export type RegistryEvent = RegistryCreated | VersionPublished | ModelDescribed | StageChanged | BlobsCondemned;
+export type RegistryEvent = RegistryCreated | VersionPublished | ModelDescribed | StageChanged | AliasSet | AliasRemoved | BlobsCondemned;

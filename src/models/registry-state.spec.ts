@@ -329,4 +329,66 @@ describe(RegistryState, () => {
       expect(new RegistryState().snapshot()).toEqual({ lineage: '', condemned: [], models: [] });
     });
   });
+
+  describe('past production versions', () => {
+    const stage = (version: number, to: 'production' | 'archived' | 'staging') => moved('iris', version, to);
+    const back = (version: number): Decision => ({ kind: 'stage.changed', model: 'iris', version, stage: 'production', rollback: true });
+    const history = (...decisions: readonly Decision[]): History => {
+      const told = new History().add(created());
+      for (const version of [1, 2, 3]) told.add(published('iris', version));
+      for (const decision of decisions) told.add(decision);
+      return told;
+    };
+    const pastOf = ({ state }: History) => [state.require('iris').production?.version, state.require('iris').past];
+
+    it.each([
+      ['nothing yet', [], [undefined, []]],
+      ['the first', [stage(1, 'production')], [1, []]],
+      ['one after another', [stage(1, 'production'), stage(2, 'production'), stage(3, 'production')], [3, [1, 2]]],
+      ['the same twice', [stage(1, 'production'), stage(1, 'production')], [1, []]],
+      ['to and fro', [stage(1, 'production'), stage(2, 'production'), stage(1, 'production')], [1, [1, 2]]],
+      ['moved away', [stage(1, 'production'), stage(1, 'archived')], [undefined, [1]]],
+      ['moved away and another', [stage(1, 'production'), stage(1, 'staging'), stage(2, 'production')], [2, [1]]],
+      ['another archived', [stage(1, 'production'), stage(2, 'archived')], [1, []]],
+      ['rolled back', [stage(1, 'production'), stage(2, 'production'), back(1)], [1, []]],
+      ['rolled back twice', [stage(1, 'production'), stage(2, 'production'), stage(3, 'production'), back(2), back(1)], [1, []]],
+      ['rolled back over one', [stage(1, 'production'), stage(2, 'production'), stage(3, 'production'), back(1)], [1, []]],
+      ['rolled back and on', [stage(1, 'production'), stage(2, 'production'), back(1), stage(3, 'production')], [3, [1]]],
+    ] as const)('%s', (_what, decisions, expected) => {
+      const told = history(...decisions);
+      expect(pastOf(told)).toEqual(expected);
+      const again = new RegistryState();
+      again.restore(JSON.parse(JSON.stringify(told.state.snapshot())) as ReturnType<RegistryState['snapshot']>, told.position);
+      expect(again.snapshot()).toEqual(told.state.snapshot());
+    });
+
+    it('are kept a hundred deep', () => {
+      const told = history();
+      for (let turn = 0; turn < 103; turn++) told.add(stage((turn % 2) + 1, 'production'));
+      expect(told.state.require('iris').past).toHaveLength(100);
+    });
+  });
+
+  describe('aliases', () => {
+    const point = (alias: string, version: number): Decision => ({ kind: 'alias.set', model: 'iris', alias, version });
+    const told = () => new History().add(created()).add(published('iris', 1)).add(published('iris', 2));
+
+    it('point where they were pointed last, until they are removed, and survive a checkpoint', () => {
+      const history = told().add(point('champion', 1)).add(point('rival', 2)).add(point('champion', 2));
+      expect([...history.state.require('iris').aliases]).toEqual([['champion', 2], ['rival', 2]]); // prettier-ignore
+      history.add({ kind: 'alias.removed', model: 'iris', alias: 'rival' });
+      const again = new RegistryState();
+      again.restore(history.state.snapshot(), history.position);
+      expect([...again.require('iris').aliases]).toEqual([['champion', 2]]);
+    });
+
+    it('touch their model', () => {
+      const history = told().add(point('champion', 1));
+      expect(history.state.require('iris').seq).toBe(history.position.seq);
+    });
+
+    it('of versions that were never published are damage', () => {
+      expect(() => told().add(point('champion', 3))).toThrow(expect.objectContaining({ code: 'LOG_DAMAGED' }));
+    });
+  });
 });

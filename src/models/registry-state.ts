@@ -2,7 +2,10 @@ import { LOG_START, type LogEntry, type LogPosition, type StoredEvent } from '..
 import type { BlobName } from '../storage/blob-store.port';
 import { LogDamaged } from '../storage/storage.errors';
 import { ModelNotFound, VersionNotFound } from './models.errors';
-import type { RegistryEvent, Stage, VersionPublished } from './registry-event';
+import type { RegistryEvent, Stage, StageChanged, VersionPublished } from './registry-event';
+
+/** How far back a model can be rolled. */
+const MAX_PAST = 100;
 
 /** One immutable upload, and where it stands. */
 export interface VersionRecord extends Pick<
@@ -35,6 +38,10 @@ export interface ModelRecord {
   /** The greatest number ever given: numbers are never given twice. */
   highest: number;
   production: VersionRecord | undefined;
+  /** Numbers of the versions that were in production before, the last one last. */
+  past: number[];
+  /** Versions by other names. `production` is none of them: it follows the stage. */
+  readonly aliases: Map<string, number>;
   /** Number of the last event that touched this model. */
   seq: number;
 }
@@ -49,8 +56,10 @@ export interface ForeignEvent {
 export interface RegistrySnapshot {
   readonly lineage: string;
   readonly condemned: readonly (readonly [string, number])[];
-  readonly models: readonly (Omit<ModelRecord, 'production' | 'versions'> & {
+  readonly models: readonly (Omit<ModelRecord, 'production' | 'versions' | 'past' | 'aliases'> & {
     readonly production: number | null;
+    readonly past?: readonly number[];
+    readonly aliases?: readonly (readonly [string, number])[];
     readonly versions: readonly VersionRecord[];
   })[];
 }
@@ -116,8 +125,14 @@ export class RegistryState {
 
   /** Everything, as plain JSON, for a checkpoint. */
   snapshot(): RegistrySnapshot {
-    const models = [...this.models.values()].map(({ production, versions, ...model }) => {
-      return { ...model, production: production?.version ?? null, versions: [...versions.values()] };
+    const models = [...this.models.values()].map(({ production, aliases, past, versions, ...model }) => {
+      return {
+        ...model,
+        production: production?.version ?? null,
+        past: [...past],
+        aliases: [...aliases],
+        versions: [...versions.values()],
+      };
     });
     return { lineage: this.line, condemned: [...this.condemned], models };
   }
@@ -126,9 +141,10 @@ export class RegistryState {
   restore({ lineage, condemned, models }: RegistrySnapshot, position: LogPosition): void {
     this.line = lineage;
     for (const [digest, seq] of condemned) this.condemned.set(digest, seq);
-    for (const { production, versions, ...model } of models) {
+    for (const { production, past = [], aliases = [], versions, ...model } of models) {
       const byNumber = new Map(versions.map((version) => [version.version, { ...version }]));
-      this.models.set(model.name, { ...model, versions: byNumber, production: byNumber.get(production ?? 0) });
+      const pointers = { production: byNumber.get(production ?? 0), past: [...past], aliases: new Map(aliases) };
+      this.models.set(model.name, { ...model, ...pointers, versions: byNumber });
     }
     this.at = position;
   }
@@ -156,6 +172,13 @@ export class RegistryState {
         return;
       case 'stage.changed':
         return this.move(event);
+      case 'alias.set':
+        this.requireKnown(event);
+        this.touch(event.model, event.seq).aliases.set(event.alias, event.version);
+        return;
+      case 'alias.removed':
+        this.touch(event.model, event.seq).aliases.delete(event.alias);
+        return;
       case 'blobs.condemned':
         for (const digest of event.digests) this.condemned.set(digest, event.seq);
         return;
@@ -182,23 +205,49 @@ export class RegistryState {
     record.highest = Math.max(record.highest, version);
   }
 
-  private move({ model, version, stage, seq }: StoredEvent & Extract<RegistryEvent, { kind: 'stage.changed' }>): void {
-    const moved = this.models.get(model)?.versions.get(version);
-    if (moved === undefined) throw new LogDamaged(seq, `it moves version ${version} of "${model}", which was never published`);
-    const record = this.touch(model, seq);
+  private move(event: StoredEvent & StageChanged): void {
+    const moved = this.requireKnown(event);
+    const { stage } = event;
+    const record = this.touch(event.model, event.seq);
+    remember(record, event);
     if (stage === 'production' && record.production !== undefined) record.production.stage = 'archived';
     moved.stage = stage;
     if (stage === 'production') record.production = moved;
     else if (record.production === moved) record.production = undefined;
   }
 
+  /** @throws LogDamaged where the event is about a version that was never published */
+  private requireKnown({ model, version, seq }: { readonly model: string; readonly version: number; readonly seq: number }): VersionRecord {
+    const record = this.models.get(model)?.versions.get(version);
+    if (record === undefined) throw new LogDamaged(seq, `it is about version ${version} of "${model}", which was never published`);
+    return record;
+  }
+
   private touch(name: string, seq: number): ModelRecord {
     let record = this.models.get(name);
     if (record === undefined) {
-      record = { name, description: '', tags: [], versions: new Map(), highest: 0, production: undefined, seq };
+      record = {
+        name,
+        description: '',
+        tags: [],
+        versions: new Map(),
+        highest: 0,
+        production: undefined,
+        past: [],
+        aliases: new Map(),
+        seq,
+      };
       this.models.set(name, record);
     }
     record.seq = seq;
     return record;
   }
+}
+
+/** Keeps the stack of past production versions: what leaves production goes on it, what a rollback brings back comes off it. */
+function remember(record: ModelRecord, { version, stage, rollback }: StageChanged): void {
+  const { past, production } = record;
+  if (rollback === true) past.splice(Math.max(0, past.lastIndexOf(version)));
+  else if (production !== undefined && (production.version === version) !== (stage === 'production')) past.push(production.version);
+  if (past.length > MAX_PAST) past.shift();
 }

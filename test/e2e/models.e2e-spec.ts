@@ -146,4 +146,80 @@ describe('the registry', () => {
     expect(answers.length).toBeGreaterThan(20);
     expect(answers.filter(([prediction, version]) => prediction !== 10 * Number(version))).toEqual([]);
   });
+
+  describe('going back', () => {
+    const rollback = (model: string, body: object = {}) => app.request().post(`/api/v1/models/${model}/rollback`).send(body);
+
+    it('brings back what was in production before, and once more what was before that', async () => {
+      for (const factor of [1, 2, 3]) await app.serve('line', linear([[factor]]));
+      const { body } = await rollback('line', { reason: 'off since noon' }).expect(200);
+      expect(body).toMatchObject({ model: 'line', version: 2, stage: 'production' });
+      expect(await answerOf('line')).toBe(20);
+      await rollback('line').expect(200);
+      expect(await answerOf('line')).toBe(10);
+      const { body: refused } = await rollback('line').expect(409);
+      expect(refused).toMatchObject({ code: 'NOTHING_TO_ROLL_BACK', expected: 'a past production version' });
+      expect(await answerOf('line')).toBe(10);
+    });
+
+    it('brings back a version that was moved away', async () => {
+      await app.serve('line', FIRST);
+      await promote('line', 1, 'archived').expect(200);
+      await rollback('line').expect(200);
+      expect(await answerOf('line')).toBe(10);
+    });
+
+    it('refuses what it does not know, and a body with anything else in it', async () => {
+      expect((await rollback('nobody').expect(404)).body).toMatchObject({ code: 'MODEL_NOT_FOUND' });
+      await app.serve('line', FIRST);
+      expect((await rollback('line', { version: 1 }).expect(400)).body).toMatchObject({ code: 'MALFORMED_BODY', field: 'body.version' });
+    });
+  });
+
+  describe('aliases', () => {
+    const point = (alias: string, version: unknown, model = 'line') =>
+      app.request().put(`/api/v1/models/${model}/aliases/${alias}`).send({ version });
+
+    it('name a version in predictions and views, wherever they point now', async () => {
+      await app.serve('line', FIRST);
+      await app.upload('line', SECOND).expect(201);
+      expect((await point('champion', 1).expect(200)).body).toMatchObject({ version: 1, aliases: ['champion'] });
+      expect(await answerOf('line', '?alias=champion')).toBe(10);
+      await point('champion', 2).expect(200);
+      await point('champion', 2).expect(200); // again is no error
+      expect(await answerOf('line', '?alias=champion')).toBe(20);
+      const { body } = await app.request().get('/api/v1/models/line').expect(200);
+      expect(body.versions.map(({ aliases }: { aliases: readonly string[] }) => aliases)).toEqual([[], ['champion']]);
+    });
+
+    it('are gone when they are removed', async () => {
+      await app.serve('line', FIRST);
+      await point('champion', 1).expect(200);
+      await app.request().delete('/api/v1/models/line/aliases/champion').expect(204);
+      const { body } = await app.predict('line', { instances: [[1]] }, '?alias=champion').expect(404);
+      expect(body).toMatchObject({ code: 'ALIAS_NOT_FOUND', expected: 'production' });
+      expect((await app.request().delete('/api/v1/models/line/aliases/champion').expect(404)).body).toMatchObject({
+        code: 'ALIAS_NOT_FOUND',
+      });
+    });
+
+    it.each(['7', '42', 'production', 'staging', 'archived', 'Champion', 'a..b', '-a'])('cannot be called %s', async (alias) => {
+      await app.serve('line', FIRST);
+      expect((await point(alias, 1).expect(400)).body).toMatchObject({ code: 'INVALID_NAME', field: 'alias' });
+    });
+
+    it.each([
+      [9, 404, 'VERSION_NOT_FOUND'],
+      ['1', 400, 'MALFORMED_BODY'],
+      [0, 400, 'MALFORMED_BODY'],
+      [1.5, 400, 'MALFORMED_BODY'],
+    ])('cannot point at %p', async (version, status, code) => {
+      await app.serve('line', FIRST);
+      expect((await point('champion', version).expect(status)).body).toMatchObject({ code });
+    });
+
+    it('of no model are none', async () => {
+      expect((await point('champion', 1, 'nobody').expect(404)).body).toMatchObject({ code: 'MODEL_NOT_FOUND' });
+    });
+  });
 });

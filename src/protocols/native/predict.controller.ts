@@ -72,7 +72,7 @@ export class PredictController {
     new ModelNotFound('iris'),
     new NoProductionVersion('iris', [1]),
     new VersionNotFound('iris', 9, [1]),
-    new AliasNotFound('iris', 'champion'),
+    new AliasNotFound('iris', 'champion', []),
     new BodyTooLarge(8_388_608),
     new UnsupportedMediaType('Content-Type', 'application/json', 'text/plain'),
     new MissingFeature('features.petal_width_cm', 'a value'),

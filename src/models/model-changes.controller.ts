@@ -1,0 +1,101 @@
+import { Body, Controller, Delete, HttpCode, Param, Post, Put, UseInterceptors } from '@nestjs/common';
+import { ApiBody, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { Refuses } from '../errors/refuses.decorator';
+import { EngineDeadlineExceeded, ModelQuarantined } from '../runtime/runtime.errors';
+import { CommitUncertain, NoSpace, ReadOnly } from '../storage/storage.errors';
+import { checked } from '../wire/checked';
+import { JsonBodyInterceptor } from '../wire/json-body.interceptor';
+import { MalformedBody, MalformedJson, UnsupportedMediaType } from '../wire/wire.errors';
+import { AliasRequest } from './dto/alias.dto';
+import { PromoteRequest } from './dto/promote.dto';
+import { RollbackRequest } from './dto/rollback.dto';
+import { aliasName, modelName, versionNumber } from './model-name';
+import { ModelRegistry } from './model-registry.service';
+import { VersionView } from './model-view';
+import { AliasNotFound, InvalidName, ModelMemoryExceeded, ModelNotFound, NothingToRollBack, VersionNotFound } from './models.errors';
+import { VersionViews } from './version-views';
+
+const ACTOR = 'anonymous';
+const MODEL = ApiParam({ name: 'model', type: String, example: 'iris' });
+const VERSION = ApiParam({ name: 'version', example: 1, type: Number });
+const ALIAS = ApiParam({ name: 'alias', type: String, example: 'champion' });
+
+const BAD_NAME = new InvalidName('model', 'a name', 'Iris!');
+const BAD_BODY = new MalformedBody('body.stage must be one of the following values: staging, production, archived', {
+  field: 'body.stage',
+  expected: 'must be one of the following values: staging, production, archived',
+  actual: '"live"',
+});
+const UNREADABLE = [
+  new MalformedJson('it is empty'),
+  BAD_BODY,
+  new UnsupportedMediaType('Content-Type', 'application/json', 'none'),
+] as const;
+const UNWRITABLE = [new CommitUncertain(7), new ReadOnly('the file system lacks what the registry needs'), new NoSpace()] as const;
+const UNLOADABLE = [
+  new EngineDeadlineExceeded(30_000),
+  new ModelMemoryExceeded('iris', 1, 2 ** 30, 2 ** 29),
+  new ModelQuarantined(4),
+] as const;
+
+/** Where versions stand and what they are called. */
+@ApiTags('models')
+@Controller('api/v1/models')
+export class ModelChangesController {
+  constructor(
+    private readonly registry: ModelRegistry,
+    private readonly views: VersionViews,
+  ) {}
+
+  @Post(':model/versions/:version/promote')
+  @HttpCode(200)
+  @UseInterceptors(JsonBodyInterceptor)
+  @MODEL
+  @VERSION
+  @ApiOperation({ summary: 'Move a version to a stage', description: 'Into production: it is loaded and warm before it takes over.' })
+  @ApiOkResponse({ type: VersionView })
+  @Refuses(BAD_NAME, ...UNREADABLE, new ModelNotFound('iris'), new VersionNotFound('iris', 9, [1, 2]), ...UNWRITABLE, ...UNLOADABLE)
+  async promote(@Param('model') model: string, @Param('version') version: string, @Body() body: PromoteRequest): Promise<VersionView> {
+    const { stage, reason } = checked(PromoteRequest, body, 'body');
+    return this.views.version(await this.registry.move(modelName(model, 'model'), versionNumber(version, 'version'), stage, ACTOR, reason));
+  }
+
+  @Post(':model/rollback')
+  @HttpCode(200)
+  @UseInterceptors(JsonBodyInterceptor)
+  @MODEL
+  @ApiOperation({
+    summary: 'Bring back what was in production before',
+    description: 'Loaded and warm before it takes over. Once more goes one version further back.',
+  })
+  @ApiBody({ type: RollbackRequest, examples: { why: { value: { reason: 'wrong since the upgrade of the feed' } } } })
+  @ApiOkResponse({ type: VersionView, description: 'The version that is in production now' })
+  @Refuses(BAD_NAME, ...UNREADABLE, new ModelNotFound('iris'), new NothingToRollBack('iris'), ...UNWRITABLE, ...UNLOADABLE)
+  async rollback(@Param('model') model: string, @Body() body: RollbackRequest): Promise<VersionView> {
+    const { reason } = checked(RollbackRequest, body, 'body');
+    return this.views.version(await this.registry.rollback(modelName(model, 'model'), ACTOR, reason));
+  }
+
+  @Put(':model/aliases/:alias')
+  @UseInterceptors(JsonBodyInterceptor)
+  @MODEL
+  @ALIAS
+  @ApiOperation({ summary: 'Point an alias at a version', description: '`production` always follows the stage and cannot be set.' })
+  @ApiOkResponse({ type: VersionView })
+  @Refuses(BAD_NAME, ...UNREADABLE, new ModelNotFound('iris'), new VersionNotFound('iris', 9, [1, 2]), ...UNWRITABLE)
+  async setAlias(@Param('model') model: string, @Param('alias') alias: string, @Body() body: AliasRequest): Promise<VersionView> {
+    const { version } = checked(AliasRequest, body, 'body');
+    return this.views.version(await this.registry.setAlias(modelName(model, 'model'), aliasName(alias, 'alias'), version, ACTOR));
+  }
+
+  @Delete(':model/aliases/:alias')
+  @HttpCode(204)
+  @MODEL
+  @ALIAS
+  @ApiOperation({ summary: 'Remove an alias' })
+  @ApiNoContentResponse()
+  @Refuses(BAD_NAME, new ModelNotFound('iris'), new AliasNotFound('iris', 'champion', []), ...UNWRITABLE)
+  removeAlias(@Param('model') model: string, @Param('alias') alias: string): Promise<void> {
+    return this.registry.removeAlias(modelName(model, 'model'), aliasName(alias, 'alias'), ACTOR);
+  }
+}

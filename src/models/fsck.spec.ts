@@ -159,7 +159,7 @@ function doingsOf(root: string) {
     journal,
     publish: async (model: string, content: string) =>
       registry.publish({ model, file: { name: 'm', blob: await stage(content) }, metadata: {} }, 'ada'),
-    promote: (model: string, version: number) => registry.move(model, version, 'production', 'ada'),
+    promote: (model: string, version: number) => registry.move(model, version, 'production', { actor: 'ada' }),
     orphan: async (content: string) => {
       const staged = await stage(content);
       await blobs.put(staged);

@@ -127,7 +127,7 @@ describe(ModelRegistry, () => {
       await house.publish('iris', 'one', { stage: 'production' });
       await house.publish('iris', 'two');
       house.keeper.selfTest.safe = false;
-      await expect(house.registry.move('iris', 2, 'production', 'ada')).rejects.toMatchObject({ code: 'READ_ONLY' });
+      await expect(house.registry.move('iris', 2, 'production', { actor: 'ada' })).rejects.toMatchObject({ code: 'READ_ONLY' });
       expect((await house.catalog.resolve('iris')).record.version).toBe(1);
       expect(house.state.requireVersion('iris', 2).stage).toBe('staging');
     });
@@ -171,7 +171,10 @@ describe(ModelRegistry, () => {
 
     it('serves what was in production before, and says so in one event with its reason', async () => {
       const before = house.state.position;
-      expect(await house.registry.rollback('iris', 'ada', 'too slow')).toMatchObject({ version: 2, stage: 'production' });
+      expect(await house.registry.rollback('iris', { actor: 'ada', reason: 'too slow' })).toMatchObject({
+        version: 2,
+        stage: 'production',
+      });
       expect(await production()).toBe(2);
       const entries = await Readable.from(house.log.read(before)).toArray();
       expect(entries).toEqual([
@@ -183,7 +186,7 @@ describe(ModelRegistry, () => {
 
     it('leaves everything as it is where the past version cannot be loaded', async () => {
       await house.rot('two');
-      await expect(house.registry.rollback('iris', 'ada')).rejects.toMatchObject({ code: 'MODEL_DAMAGED' });
+      await expect(house.registry.rollback('iris', { actor: 'ada' })).rejects.toMatchObject({ code: 'MODEL_DAMAGED' });
       expect(await production()).toBe(3);
       expect(house.state.require('iris').past).toEqual([1, 2]);
     });
@@ -191,7 +194,10 @@ describe(ModelRegistry, () => {
     it('goes back two versions where two want to go back at once, in two processes', async () => {
       const other = new House(house.root);
       await other.journal.onModuleInit();
-      const [one, two] = await Promise.all([house.registry.rollback('iris', 'ada'), other.registry.rollback('iris', 'bob')]);
+      const [one, two] = await Promise.all([
+        house.registry.rollback('iris', { actor: 'ada' }),
+        other.registry.rollback('iris', { actor: 'bob' }),
+      ]);
       expect([one.version, two.version].sort()).toEqual([1, 2]);
       await Promise.all([house, other].map(({ journal }) => journal.readOn()));
       expect([house, other].map(({ state }) => state.require('iris').production?.version)).toEqual([1, 1]);
@@ -201,7 +207,7 @@ describe(ModelRegistry, () => {
       const other = new House(house.root);
       await other.journal.onModuleInit();
       await other.publish('iris', 'four', { stage: 'production' });
-      expect(await house.registry.rollback('iris', 'ada')).toMatchObject({ version: 3 });
+      expect(await house.registry.rollback('iris', { actor: 'ada' })).toMatchObject({ version: 3 });
       expect(await production()).toBe(3);
     });
   });
@@ -209,11 +215,11 @@ describe(ModelRegistry, () => {
   it('writes an alias only where that changes something, and none for a version that is not there', async () => {
     await house.publish('iris', 'one');
     const before = house.state.position.seq;
-    for (let time = 0; time < 3; time++) await house.registry.setAlias('iris', 'champion', 1, 'ada');
+    for (let time = 0; time < 3; time++) await house.registry.setAlias('iris', 'champion', 1, { actor: 'ada' });
     expect(house.state.position.seq).toBe(before + 1);
-    await expect(house.registry.setAlias('iris', 'champion', 2, 'ada')).rejects.toMatchObject({ code: 'VERSION_NOT_FOUND' });
-    await house.registry.removeAlias('iris', 'champion', 'ada');
-    await expect(house.registry.removeAlias('iris', 'champion', 'ada')).rejects.toMatchObject({ code: 'ALIAS_NOT_FOUND' });
+    await expect(house.registry.setAlias('iris', 'champion', 2, { actor: 'ada' })).rejects.toMatchObject({ code: 'VERSION_NOT_FOUND' });
+    await house.registry.removeAlias('iris', 'champion', { actor: 'ada' });
+    await expect(house.registry.removeAlias('iris', 'champion', { actor: 'ada' })).rejects.toMatchObject({ code: 'ALIAS_NOT_FOUND' });
     expect(house.state.position.seq).toBe(before + 2);
   });
 });

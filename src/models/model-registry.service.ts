@@ -6,7 +6,7 @@ import { digestOf, type Manifest } from './manifest';
 import { Measurements } from './measurements';
 import { ModelCatalog } from './model-catalog';
 import { refuseMismatch } from './model-metadata';
-import { AliasNotFound, NothingToRollBack, VersionTaken } from './models.errors';
+import { AliasNotFound, ModelChanged, NothingToRollBack, VersionTaken } from './models.errors';
 import type { Stage, VersionPublished } from './registry-event';
 import { type Decision, RegistryJournal } from './registry-journal';
 import { RegistryState, type VersionRecord } from './registry-state';
@@ -18,6 +18,14 @@ export interface Published {
   readonly record: VersionRecord;
   /** False where an equal version was there already. */
   readonly created: boolean;
+}
+
+/** Who wants a change, and on which condition. */
+export interface Change {
+  readonly actor: string;
+  readonly reason?: string;
+  /** The ETag of the model that the caller saw: where another change came first, this one is refused. */
+  readonly ifMatch?: string;
 }
 
 /** What an upload proved to be, before it has a number. */
@@ -47,7 +55,7 @@ export class ModelRegistry {
       const published = await this.record(upload, await this.prove(upload), actor);
       await this.describe(upload, actor);
       if (upload.stage !== undefined && upload.stage !== published.record.stage) {
-        await this.move(upload.model, published.record.version, upload.stage, actor);
+        await this.move(upload.model, published.record.version, upload.stage, { actor });
       }
       // an upload that healed a damaged file may be what its production version waited for
       await this.catalog.loadProduction(upload.model);
@@ -62,13 +70,15 @@ export class ModelRegistry {
    * no caller meets a gap.
    * @throws ModelNotFound, VersionNotFound, CommitUncertain; as ModelCatalog.load where the version cannot be loaded
    */
-  async move(model: string, version: number, stage: Stage, actor: string, reason?: string): Promise<VersionRecord> {
+  async move(model: string, version: number, stage: Stage, change: Change): Promise<VersionRecord> {
+    this.refuseStale(model, change); // before anything is loaded for nothing
     const record = this.state.requireVersion(model, version);
     const candidate = stage === 'production' && record.stage !== stage ? await this.catalog.load(record) : undefined;
     try {
-      await this.journal.commit(actor, () => {
+      await this.journal.commit(change.actor, () => {
+        this.refuseStale(model, change);
         if (this.state.requireVersion(model, version).stage === stage) return undefined;
-        return { kind: 'stage.changed', model, version, stage, ...(reason !== undefined && { reason }) };
+        return { kind: 'stage.changed', model, version, stage, ...reasonOf(change) };
       });
     } finally {
       // also where the commit failed: a candidate that is not in production is unloaded by this
@@ -81,18 +91,20 @@ export class ModelRegistry {
    * Brings back the version that was in production before the present one, in the order of `move`; once more goes one further back.
    * @throws ModelNotFound, NothingToRollBack; as `move`
    */
-  async rollback(model: string, actor: string, reason?: string): Promise<VersionRecord> {
+  async rollback(model: string, change: Change): Promise<VersionRecord> {
     for (;;) {
+      this.refuseStale(model, change);
       const target = this.pastOf(model);
       const candidate = await this.catalog.load(target);
       let taken = false;
       try {
-        await this.journal.commit(actor, () => {
+        await this.journal.commit(change.actor, () => {
+          this.refuseStale(model, change);
           // where somebody else was faster another version is the one to go back to
           taken = this.pastOf(model) === target;
           if (!taken) return undefined;
           const { version } = target;
-          return { kind: 'stage.changed', model, version, stage: 'production', rollback: true, ...(reason !== undefined && { reason }) };
+          return { kind: 'stage.changed', model, version, stage: 'production', rollback: true, ...reasonOf(change) };
         });
       } finally {
         await this.catalog.settle(model, candidate);
@@ -102,8 +114,9 @@ export class ModelRegistry {
   }
 
   /** Points an alias at a version, wherever it pointed before. @throws ModelNotFound, VersionNotFound, CommitUncertain */
-  async setAlias(model: string, alias: string, version: number, actor: string): Promise<VersionRecord> {
-    await this.journal.commit(actor, () => {
+  async setAlias(model: string, alias: string, version: number, change: Change): Promise<VersionRecord> {
+    await this.journal.commit(change.actor, () => {
+      this.refuseStale(model, change);
       this.state.requireVersion(model, version);
       const unchanged = this.state.require(model).aliases.get(alias) === version;
       return unchanged ? undefined : { kind: 'alias.set', model, alias, version };
@@ -112,12 +125,20 @@ export class ModelRegistry {
   }
 
   /** @throws ModelNotFound, AliasNotFound, CommitUncertain */
-  removeAlias(model: string, alias: string, actor: string): Promise<void> {
-    return this.journal.commit(actor, () => {
+  removeAlias(model: string, alias: string, change: Change): Promise<void> {
+    return this.journal.commit(change.actor, () => {
+      this.refuseStale(model, change);
       const { aliases } = this.state.require(model);
       if (!aliases.has(alias)) throw new AliasNotFound(model, alias, [...aliases.keys()]);
       return { kind: 'alias.removed', model, alias };
     });
+  }
+
+  /** @throws ModelNotFound, ModelChanged */
+  private refuseStale(model: string, { ifMatch }: Change): void {
+    const current = this.state.etagOf(model);
+    const wanted = ifMatch?.split(',').map((tag) => tag.trim()); // RFC 9110, 13.1.1: one of several, or any
+    if (ifMatch !== undefined && !wanted?.some((tag) => tag === '*' || tag === current)) throw new ModelChanged(model, ifMatch, current);
   }
 
   /** The version to go back to. @throws ModelNotFound, NothingToRollBack */
@@ -182,4 +203,8 @@ export class ModelRegistry {
       return unchanged ? undefined : { kind: 'model.described', model, description, tags };
     });
   }
+}
+
+function reasonOf({ reason }: Change): { readonly reason?: string } {
+  return reason === undefined ? {} : { reason };
 }

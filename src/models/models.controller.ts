@@ -83,8 +83,10 @@ export class ModelsController {
   @ApiOperation({ summary: 'A model and its versions' })
   @ApiOkResponse({ type: ModelView })
   @Refuses(BAD_NAME, new ModelNotFound('iris'))
-  describe(@Param('model') model: string): ModelView {
-    return this.views.model(this.state.require(modelName(model, 'model')));
+  describe(@Param('model') model: string, @Res({ passthrough: true }) response: Response): ModelView {
+    const record = this.state.require(modelName(model, 'model'));
+    response.setHeader('ETag', this.views.etag(record.name));
+    return this.views.model(record);
   }
 
   @Get(':model/versions/:version')

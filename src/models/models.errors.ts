@@ -67,6 +67,19 @@ export class AliasNotFound extends AppError {
   }
 }
 
+/** The model was changed since the caller looked at it: `If-Match` names a state that is gone. */
+export class ModelChanged extends AppError {
+  readonly code = 'MODEL_CHANGED';
+  readonly kind = 'stale' as const;
+  constructor(model: string, ifMatch: string, current: string) {
+    super(`The model "${model}" was changed since: look at it again`, {
+      field: 'If-Match',
+      expected: current,
+      actual: ifMatch.slice(0, 100),
+    });
+  }
+}
+
 /** No version was in production before the one that is: there is nothing to go back to. */
 export class NothingToRollBack extends AppError {
   readonly code = 'NOTHING_TO_ROLL_BACK';

@@ -107,6 +107,11 @@ export class RegistryState {
     return record;
   }
 
+  /** Names the state of a model: another after every event that touches it, and after a restore. @throws ModelNotFound */
+  etagOf(name: string): string {
+    return `"${this.line}-${this.require(name).seq}"`;
+  }
+
   /** What a blob with these bytes is called from now on. */
   blobName(digest: string): BlobName {
     const seq = this.condemned.get(digest);

@@ -13,6 +13,11 @@ export class VersionViews {
     private readonly measurements: Measurements,
   ) {}
 
+  /** The ETag of a model. @throws ModelNotFound */
+  etag(model: string): string {
+    return this.state.etagOf(model);
+  }
+
   version(record: VersionRecord): VersionView {
     return new VersionView(record, this.findings(record));
   }

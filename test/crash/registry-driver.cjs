@@ -29,6 +29,8 @@ const { ModelRuntime } = dist('runtime/model-runtime.port');
 const { RegistryState } = dist('models/registry-state');
 const { RegistryJournal } = dist('models/registry-journal');
 const { ModelCatalog } = dist('models/model-catalog');
+const { ModelResidency } = dist('models/model-residency');
+const { ModelsConfig, RuntimeConfig } = dist('config/app-config');
 const { ModelRegistry } = dist('models/model-registry.service');
 const { BlobCollector } = dist('models/blob-collector');
 const { VersionFaults } = dist('models/version-faults');
@@ -36,12 +38,15 @@ const { VersionFaults } = dist('models/version-faults');
 /** Takes every file for a model: what an engine makes of one is not what is tried here. */
 class AnyRuntime extends ModelRuntime {
   async import() {
-    return { engine: 'onnx', signature: { inputs: [], outputs: [] } };
+    return { engine: 'onnx', signature: { inputs: [], outputs: [] }, unbounded: [], initializerBytes: 0, options: {}, trials: [] };
   }
   async load() {
     return { run: async () => ({ outputs: [], queueMs: 0, inferMs: 0 }), unload: async () => {} };
   }
 }
+
+/** What models cost is kept by nobody: it is disposable, and never flushed. */
+const NO_MEASUREMENTS = { find: async () => undefined, of: () => undefined, keep: async () => {} };
 
 const say = (value) => writeSync(1, `${JSON.stringify(value)}\n`);
 const contentOf = (text) => {
@@ -55,8 +60,9 @@ async function main() {
   const state = new RegistryState();
   const journal = new RegistryJournal(log, state);
   const faults = new VersionFaults();
-  const catalog = new ModelCatalog(state, new AnyRuntime(), blobs, faults);
-  const registry = new ModelRegistry(state, journal, catalog, new AnyRuntime(), blobs, faults);
+  const residency = new ModelResidency(new AnyRuntime(), blobs, NO_MEASUREMENTS, new RuntimeConfig(), new ModelsConfig());
+  const catalog = new ModelCatalog(state, residency, faults);
+  const registry = new ModelRegistry(state, journal, catalog, new AnyRuntime(), blobs, faults, NO_MEASUREMENTS);
   const collector = new BlobCollector(state, journal, blobs);
   await journal.onModuleInit();
   say({ ack: 'open', seq: state.position.seq });
@@ -69,7 +75,7 @@ async function main() {
       return { model, version: record.version, sha256: blob.digest, blob: record.blob };
     },
     async promote(model, version) {
-      await registry.move(model, Number(version), 'production', 'driver');
+      await registry.move(model, Number(version), 'production', { actor: 'driver' });
       return { model, version: Number(version) };
     },
     async collect() {

@@ -36,6 +36,8 @@ const { ModelRuntime } = dist('runtime/model-runtime.port');
 const { RegistryState } = dist('models/registry-state');
 const { RegistryJournal } = dist('models/registry-journal');
 const { ModelCatalog } = dist('models/model-catalog');
+const { ModelResidency } = dist('models/model-residency');
+const { ModelsConfig, RuntimeConfig } = dist('config/app-config');
 const { ModelRegistry } = dist('models/model-registry.service');
 const { BlobCollector } = dist('models/blob-collector');
 const { VersionFaults } = dist('models/version-faults');
@@ -43,12 +45,15 @@ const { VersionFaults } = dist('models/version-faults');
 /** Takes every file for a model: what an engine makes of one is not what is tried here. */
 class AnyRuntime extends ModelRuntime {
   async import() {
-    return { engine: 'onnx', signature: { inputs: [], outputs: [] } };
+    return { engine: 'onnx', signature: { inputs: [], outputs: [] }, unbounded: [], initializerBytes: 0, options: {}, trials: [] };
   }
   async load() {
     return { run: async () => ({ outputs: [], queueMs: 0, inferMs: 0 }), unload: async () => {} };
   }
 }
+
+/** What models cost is kept by nobody: it is disposable, and never flushed. */
+const NO_MEASUREMENTS = { find: async () => undefined, of: () => undefined, keep: async () => {} };
 
 const history = openSync(historyPath, 'a');
 const note = (value) => writeSync(history, `${JSON.stringify(value)}\n`);
@@ -98,8 +103,9 @@ async function main() {
   const state = new RegistryState();
   const journal = new RegistryJournal(log, state);
   const faults = new VersionFaults();
-  const catalog = new ModelCatalog(state, new AnyRuntime(), blobs, faults);
-  const registry = new ModelRegistry(state, journal, catalog, new AnyRuntime(), blobs, faults);
+  const residency = new ModelResidency(new AnyRuntime(), blobs, NO_MEASUREMENTS, new RuntimeConfig(), new ModelsConfig());
+  const catalog = new ModelCatalog(state, residency, faults);
+  const registry = new ModelRegistry(state, journal, catalog, new AnyRuntime(), blobs, faults, NO_MEASUREMENTS);
   const collector = new BlobCollector(state, journal, blobs);
   let quiet = false;
   let count = 0;
@@ -144,7 +150,7 @@ async function main() {
       if (model === undefined) return undefined;
       const version = oneOf([...model.versions.keys()].slice(-8)); // few, so that they are fought for
       const args = { model: model.name, version, stage: wanted };
-      return [args, async () => void (await registry.move(model.name, version, wanted, name))];
+      return [args, async () => void (await registry.move(model.name, version, wanted, { actor: name }))];
     },
     collect() {
       const minAgeMs = oneOf([0, 0, 0, HOUR_MS]);

@@ -222,4 +222,44 @@ describe('the registry', () => {
       expect((await point('champion', 1, 'nobody').expect(404)).body).toMatchObject({ code: 'MODEL_NOT_FOUND' });
     });
   });
+
+  describe('of a caller who says what he saw (If-Match)', () => {
+    const etagOf = async () => (await app.request().get('/api/v1/models/line').expect(200)).headers['etag'] as string;
+
+    it('takes the change where nobody was faster, and tells the new state', async () => {
+      await app.serve('line', FIRST);
+      await app.upload('line', SECOND).expect(201);
+      const etag = await etagOf();
+      expect(etag).toMatch(/^"[0-9a-f-]{36}-\d+"$/);
+      const { headers } = await promote('line', 2).set('If-Match', etag).expect(200);
+      expect(headers['etag']).toBe(await etagOf());
+      expect(headers['etag']).not.toBe(etag);
+      await promote('line', 1)
+        .set('If-Match', `"other-1", ${await etagOf()}`)
+        .expect(200);
+      await promote('line', 2).set('If-Match', '*').expect(200);
+    });
+
+    it.each([
+      ['a promotion', () => promote('line', 2)],
+      ['a rollback', () => app.request().post('/api/v1/models/line/rollback').send({})],
+      ['an alias', () => app.request().put('/api/v1/models/line/aliases/champion').send({ version: 1 })],
+      ['the removal of an alias', () => app.request().delete('/api/v1/models/line/aliases/rival')],
+    ])('refuses %s where somebody was', async (_what, change) => {
+      for (const model of [FIRST, SECOND, linear([[3]])]) await app.serve('line', model);
+      const etag = await etagOf();
+      await app.request().put('/api/v1/models/line/aliases/rival').send({ version: 2 }).expect(200);
+      const { body } = await change().set('If-Match', etag).expect(412);
+      expect(body).toMatchObject({ code: 'MODEL_CHANGED', field: 'If-Match', expected: await etagOf(), actual: etag });
+      expect(await answerOf('line')).toBe(30);
+    });
+
+    it('lets exactly one of 50 promotions with the same tag through', async () => {
+      await app.serve('line', FIRST);
+      await app.upload('line', SECOND).expect(201);
+      const etag = await etagOf();
+      const answers = await Promise.all(Array.from({ length: 50 }, () => promote('line', 2).set('If-Match', etag)));
+      expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array.from({ length: 49 }, () => 412)]);
+    });
+  });
 });

@@ -1,0 +1,3 @@
+import { describeFaults } from './engine-faults-suite';
+
+describeFaults(50);

@@ -1,0 +1,3 @@
+import { describeMemory } from './engine-memory-suite';
+
+describeMemory(600, 1000);

@@ -1,0 +1,3 @@
+import { describeMemory } from './engine-memory-suite';
+
+describeMemory(60, 200);

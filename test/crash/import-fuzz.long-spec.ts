@@ -1,0 +1,3 @@
+import { describeImports } from './import-fuzz-suite';
+
+describeImports(10_000, 1_500_000);

@@ -101,9 +101,12 @@ export class RuntimeConfig {
   @Max(3_600)
   readonly importDeadlineSeconds: number = 30;
 
-  @Setting('HOST_MEMORY_MB', 'Data memory that one engine process may take (Linux with `prlimit` only).')
+  @Setting(
+    'HOST_MEMORY_MB',
+    'What the models in one engine process may take, and never more than the container (Linux with `prlimit` only).',
+  )
   @IsInt()
-  @Min(600)
+  @Min(16)
   readonly hostMemoryMb: number = 4096;
 
   @Setting(

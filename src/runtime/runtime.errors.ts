@@ -45,6 +45,15 @@ export class EngineDeadlineExceeded extends AppError {
   }
 }
 
+/** No engine process can be started: the machine lacks file descriptors, processes or memory for it. */
+export class EngineUnavailable extends AppError {
+  readonly code = 'ENGINE_UNAVAILABLE';
+  readonly kind = 'unavailable' as const;
+  constructor() {
+    super('No engine process can be started: the machine lacks file descriptors, processes or memory for it');
+  }
+}
+
 /** The model ended its engine processes again and again; it is left alone for a while. */
 export class ModelQuarantined extends AppError {
   readonly code = 'MODEL_QUARANTINED';

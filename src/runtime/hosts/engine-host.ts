@@ -104,5 +104,6 @@ async function readChecked({ path, sha256 }: { readonly path: string; readonly s
 function faultOf(error: unknown, task: HostRequest['do']): HostFault {
   if (error instanceof Damaged) return { fault: 'damaged', expected: error.expected, actual: error.actual };
   const known = error instanceof OnnxError || error instanceof OnnxRefused;
-  return { fault: task === 'run' ? 'failed' : 'refused', reason: known ? error.message : 'its file cannot be read' };
+  if (task === 'run') return { fault: 'failed', reason: known ? error.message : 'the engine failed for a reason of its own' };
+  return { fault: 'refused', reason: known ? error.message : 'its file cannot be read' };
 }

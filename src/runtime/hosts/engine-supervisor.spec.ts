@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { Logger } from '@nestjs/common';
-import { endlessLoop, failing, linear, slowLoop } from '../../../test/onnx/models';
+import { endlessLoop, failing, linear, padded, slowLoop } from '../../../test/onnx/models';
 import { callWith, column, ModelFolder } from '../../../test/process/model-folder';
 import { endOwnHosts, hostsOf, isGone, ticksOf, until } from '../../../test/process/processes';
 import { RuntimeConfig } from '../../config/app-config';
@@ -186,6 +186,26 @@ describe(EngineSupervisor.name, () => {
     await Promise.all([supervisor.unload(file), supervisor.unload(file)]);
     await expect(supervisor.run(file, callWith(1))).rejects.toThrow(ModelRefused);
     expect(hostsOf(process.pid)).toHaveLength(1);
+  });
+
+  it('blames no model for a host that somebody killed while it had nothing to do', async () => {
+    for (let time = 0; time < 5; time++) {
+      expect(await supervisor.run(double, callWith(time))).toEqual(answerOf(2 * time));
+      for (const pid of hostsOf(process.pid)) process.kill(pid, 'SIGKILL'); // and calls before that is noticed
+    }
+    expect(await supervisor.run(double, callWith(4))).toEqual(answerOf(8));
+  });
+
+  it('loads a model in a host of its own where it finds no room in one with others', async () => {
+    const tight = Object.assign(new RuntimeConfig(), { hostMemoryMb: 100 }); // room for one of them
+    const cramped = new EngineSupervisor(tight, new HostLauncher(tight), undefined, 1);
+    const [one, other] = [40e6, 41e6].map((bytes) => models.file(padded(bytes))) as [ModelFile, ModelFile];
+    await cramped.load(one);
+    const [first] = hostsOf(process.pid);
+    await cramped.load(other);
+    expect(hostsOf(process.pid)).not.toContain(first);
+    await cramped.load(one); // and back
+    await cramped.onApplicationShutdown();
   });
 
   it('passes on what the host says', async () => {

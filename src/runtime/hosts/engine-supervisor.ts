@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Injectable, type OnApplicationShutdown, Optional } from '@nestjs/common';
 import { RuntimeConfig } from '../../config/app-config';
 import type { EngineAnswer, EngineRun, ModelFile } from '../model-runtime.port';
-import { CallExpired, EngineCrashed, EngineDeadlineExceeded } from '../runtime.errors';
+import { CallExpired, EngineCrashed, EngineDeadlineExceeded, ModelRefused } from '../runtime.errors';
 import { RuntimeMetrics } from '../runtime.metrics';
 import { HostLauncher } from './host-launcher';
 import { HostPool, PATIENCE_MS } from './host-pool';
@@ -21,8 +21,8 @@ interface Job {
   /** @returns tells the caller: when the host is free again, as the caller may have more to do at once */
   readonly work: (host: PooledHost) => Promise<() => void>;
   readonly fail: (error: unknown) => void;
-  /** A host ended while it did this: it may have been another's fault, once. */
-  crashed: boolean;
+  /** It is done for the second time. */
+  again: boolean;
 }
 
 /**
@@ -89,7 +89,7 @@ export class EngineSupervisor implements OnApplicationShutdown {
         const answer = await work(host);
         return () => resolve(answer);
       };
-      this.queue({ file, queuedAt: performance.now(), work: answered, fail: reject, crashed: false });
+      this.queue({ file, queuedAt: performance.now(), work: answered, fail: reject, again: false });
     });
   }
 
@@ -104,7 +104,7 @@ export class EngineSupervisor implements OnApplicationShutdown {
     }
     const jobs = this.waiting.get(sha256);
     if (jobs === undefined) this.waiting.set(sha256, [job]);
-    else if (job.crashed) jobs.unshift(job);
+    else if (job.again) jobs.unshift(job);
     else jobs.push(job);
     this.dispatch();
   }
@@ -130,19 +130,24 @@ export class EngineSupervisor implements OnApplicationShutdown {
 
   private async give(host: PooledHost, job: Job): Promise<void> {
     host.busy = true;
-    const tell = await job.work(host).catch((error: unknown) => () => this.failed(job, error));
+    const tell = await job.work(host).catch((error: unknown) => () => this.failed(job, error, host));
     host.busy = false;
     this.pool.retireIfDue(host);
     tell();
     this.dispatch();
   }
 
-  private failed(job: Job, error: unknown): void {
-    const { sha256 } = job.file;
+  /** What may have been another's fault is done once more: a host that somebody else killed, a load that found a host full of others. */
+  private failed(job: Job, error: unknown, host: PooledHost): void {
     const crashed = error instanceof EngineCrashed;
-    if (!this.stopped && (crashed || error instanceof EngineDeadlineExceeded)) this.quarantine.strike(sha256);
-    if (!crashed || job.crashed || this.stopped) return job.fail(error);
-    job.crashed = true;
+    const crowded = error instanceof ModelRefused && host.models > 0;
+    if (this.stopped || job.again || !(crashed || crowded)) {
+      if (!this.stopped && (crashed || error instanceof EngineDeadlineExceeded)) this.quarantine.strike(job.file.sha256);
+      return job.fail(error);
+    }
+    job.again = true;
+    host.retiring = true;
+    this.pool.retireIfDue(host);
     this.metrics?.countRetry();
     this.queue(job);
   }

@@ -7,13 +7,16 @@ import { HostProcess } from './host-process';
 // both from src/ (tests) and from dist/: a host is always the compiled file
 const ENTRY = join(__dirname, '..', '..', '..', 'dist', 'runtime', 'hosts', 'host.main.js');
 
+/** What Node and the engine count for against a data limit before there is any model: mostly never touched, 2^20 bytes. */
+const PROCESS_MB = 640;
+
 /** Starts engine hosts. */
 @Injectable()
 export class HostLauncher {
   private readonly memoryMb: number;
 
   constructor({ hostMemoryMb }: RuntimeConfig) {
-    this.memoryMb = Math.min(hostMemoryMb, Math.floor(containerMemoryBytes() / 2 ** 20));
+    this.memoryMb = PROCESS_MB + Math.min(hostMemoryMb, Math.floor(containerMemoryBytes() / 2 ** 20));
   }
 
   launch(): HostProcess {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import type { Duplex } from 'node:stream';
-import { EngineCrashed, InferenceFailed, ModelDamaged, ModelRefused } from '../runtime.errors';
+import { EngineCrashed, EngineUnavailable, InferenceFailed, ModelDamaged, ModelRefused } from '../runtime.errors';
 import { HostChannel } from './host-channel';
 import { CHANNEL_FD, type HostAnswers, type HostFault, type HostReply, type HostRequest } from './host-protocol';
 
@@ -81,7 +81,7 @@ export class HostProcess {
 
   /**
    * @throws the error of `limit` after its milliseconds, with the process killed: nothing else stops an engine; EngineCrashed where
-   *   the process ends by itself; ModelRefused, ModelDamaged, InferenceFailed as the host says
+   *   the process ends by itself; EngineUnavailable where it never began; ModelRefused, ModelDamaged, InferenceFailed as the host says
    */
   async ask<K extends HostRequest['do']>(request: Extract<HostRequest, { do: K }>, limit: TimeLimit): Promise<HostAnswers[K]> {
     let late = false;
@@ -106,6 +106,7 @@ export class HostProcess {
   private send<K extends HostRequest['do']>(request: Extract<HostRequest, { do: K }>): Promise<HostAnswers[K]> {
     const id = ++this.lastId;
     return new Promise<HostAnswers[K]>((resolve, reject) => {
+      if (this.child.pid === undefined) return reject(new EngineUnavailable());
       if (!this.alive || this.channel === undefined) return reject(new EngineCrashed('it had ended before'));
       this.waiting.set(id, { resolve, reject });
       this.channel.send({ ...request, id });

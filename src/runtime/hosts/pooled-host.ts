@@ -1,9 +1,10 @@
+import { containerMemoryBytes } from '../container-memory';
 import type { ModelFile } from '../model-runtime.port';
 import type { HostProcess, TimeLimit } from './host-process';
 
 const MIB = 2 ** 20;
-/** What a host needs without any model, and what its allocator may keep of models that left. */
-const SPARE_BYTES = 384 * MIB;
+/** What a host needs without any model, and what its allocator may keep of models that left; less where there is little for all. */
+const SPARE_BYTES = Math.min(384 * MIB, containerMemoryBytes() / 4);
 const UNLIMITED: TimeLimit = { milliseconds: 2 ** 31 - 1, error: () => new Error('never') };
 
 /** A host of the pool: what is loaded in it, and whether it may be given work. */

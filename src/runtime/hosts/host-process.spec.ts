@@ -41,7 +41,7 @@ describe(HostProcess.name, () => {
       .sort();
 
     expect(readdirSync(folder)).toEqual([]);
-    expect(variables).toEqual(['ORT_DISABLE_TELEMETRY']);
+    expect(variables).toEqual(['MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'ORT_DISABLE_TELEMETRY']);
     host.kill();
     await host.ended;
     expect(existsSync(folder)).toBe(false);

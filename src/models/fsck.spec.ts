@@ -446,7 +446,7 @@ const DAMAGES: readonly Damage[] = [
   },
   {
     what: 'a checkpoint of a form that a newer version writes',
-    harm: (folder) => folder.change(checkpointFile(7), (bytes) => bytes.toString().replace('"schema":1', '"schema":2')),
+    harm: (folder) => folder.change(checkpointFile(7), (bytes) => bytes.toString().replace('"schema":2', '"schema":3')),
     findings: ['note CHECKPOINT_UNTRUSTED checkpoint 7'],
     exit: 0,
     repaired: [checkpointFile(7)],

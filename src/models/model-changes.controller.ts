@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, HttpCode, Param, Post, Put, Req, Res, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Delete, HttpCode, Param, Patch, Post, Put, Req, Res, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Refuses } from '../errors/refuses.decorator';
@@ -8,11 +8,12 @@ import { checked } from '../wire/checked';
 import { JsonBodyInterceptor } from '../wire/json-body.interceptor';
 import { MalformedBody, MalformedJson, UnsupportedMediaType } from '../wire/wire.errors';
 import { AliasRequest } from './dto/alias.dto';
+import { DescribeRequest } from './dto/describe.dto';
 import { PromoteRequest } from './dto/promote.dto';
 import { RollbackRequest } from './dto/rollback.dto';
 import { aliasName, modelName, versionNumber } from './model-name';
 import { type Change, ModelRegistry } from './model-registry.service';
-import { VersionView } from './model-view';
+import { ModelView, VersionView } from './model-view';
 import {
   AliasNotFound,
   InvalidName,
@@ -112,6 +113,27 @@ export class ModelChangesController {
   ): Promise<VersionView> {
     const { reason } = checked(RollbackRequest, body, 'body');
     return this.answer(response, await this.registry.rollback(modelName(model, 'model'), changeOf(request, reason)));
+  }
+
+  @Patch(':model')
+  @UseInterceptors(JsonBodyInterceptor)
+  @MODEL
+  @IF_MATCH
+  @ApiOperation({ summary: 'Describe a model', description: 'What is left out stays as it is.' })
+  @ApiBody({ type: DescribeRequest, examples: { both: { value: { description: 'Species of an iris', tags: ['example'] } } } })
+  @ApiOkResponse({ type: ModelView })
+  @Refuses(BAD_NAME, ...UNREADABLE, new ModelNotFound('iris'), CHANGED, ...UNWRITABLE)
+  async describe(
+    @Param('model') model: string,
+    @Body() body: DescribeRequest,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<ModelView> {
+    const { description, tags } = checked(DescribeRequest, body, 'body');
+    const said = { ...(description !== undefined && { description }), ...(tags !== undefined && { tags }) };
+    const record = await this.registry.describe(modelName(model, 'model'), said, changeOf(request));
+    response.setHeader('ETag', this.views.etag(record.name));
+    return this.views.model(record);
   }
 
   @Put(':model/aliases/:alias')

@@ -23,6 +23,12 @@ export function versionNumber(text: string, field: string): number {
   throw new InvalidName(field, 'a whole number from 1 on', text);
 }
 
+/** How much of a list is wanted at once. @throws InvalidName */
+export function pageSize(text: string): number {
+  if (/^[1-9][0-9]{0,3}$/.test(text) && Number(text) <= 1000) return Number(text);
+  throw new InvalidName('limit', 'a whole number from 1 to 1000', text);
+}
+
 /** The name of an uploaded file: never a path. @throws InvalidName */
 export function fileName(text: string): string {
   if (FILE_NAME.test(text) && !text.includes('..')) return text;

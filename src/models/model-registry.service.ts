@@ -9,7 +9,7 @@ import { refuseMismatch } from './model-metadata';
 import { AliasNotFound, ModelChanged, NothingToRollBack, VersionTaken } from './models.errors';
 import type { Stage, VersionPublished } from './registry-event';
 import { type Decision, RegistryJournal } from './registry-journal';
-import { RegistryState, type VersionRecord } from './registry-state';
+import { type ModelRecord, RegistryState, type VersionRecord } from './registry-state';
 import type { Upload } from './upload-reader';
 import { VersionFaults } from './version-faults';
 
@@ -26,6 +26,12 @@ export interface Change {
   readonly reason?: string;
   /** The ETag of the model that the caller saw: where another change came first, this one is refused. */
   readonly ifMatch?: string;
+}
+
+/** What belongs to a model, not to a version. */
+export interface Description {
+  readonly description?: string;
+  readonly tags?: readonly string[];
 }
 
 /** What an upload proved to be, before it has a number. */
@@ -53,7 +59,7 @@ export class ModelRegistry {
     try {
       await this.journal.requireWritable();
       const published = await this.record(upload, await this.prove(upload), actor);
-      await this.describe(upload, actor);
+      await this.describe(upload.model, upload, { actor });
       if (upload.stage !== undefined && upload.stage !== published.record.stage) {
         await this.move(upload.model, published.record.version, upload.stage, { actor });
       }
@@ -111,6 +117,18 @@ export class ModelRegistry {
       }
       if (taken) return target;
     }
+  }
+
+  /** Says what a model is; what is left out stays as it is. @throws ModelNotFound, ModelChanged, CommitUncertain */
+  async describe(model: string, said: Description, change: Change): Promise<ModelRecord> {
+    await this.journal.commit(change.actor, () => {
+      this.refuseStale(model, change);
+      const known = this.state.require(model);
+      const { description = known.description, tags = known.tags } = said;
+      const unchanged = description === known.description && tags.join('\n') === known.tags.join('\n');
+      return unchanged ? undefined : { kind: 'model.described', model, description, tags };
+    });
+    return this.state.require(model);
   }
 
   /** Points an alias at a version, wherever it pointed before. @throws ModelNotFound, VersionNotFound, CommitUncertain */
@@ -193,15 +211,6 @@ export class ModelRegistry {
       return created ? ({ ...fresh, version: number } as Decision) : undefined;
     });
     return number === undefined ? undefined : { record: this.state.requireVersion(model, number), created };
-  }
-
-  private describe({ model, ...upload }: Upload, actor: string): Promise<void> {
-    return this.journal.commit(actor, () => {
-      const known = this.state.require(model);
-      const { description = known.description, tags = known.tags } = upload;
-      const unchanged = description === known.description && tags.join('\n') === known.tags.join('\n');
-      return unchanged ? undefined : { kind: 'model.described', model, description, tags };
-    });
   }
 }
 

@@ -1,12 +1,14 @@
-import { Controller, Get, Param, Post, Req, Res } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { Controller, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Refuses } from '../errors/refuses.decorator';
 import { ImportDeadlineExceeded, InvalidValue, ModelRefused, NumberNotRepresentable } from '../runtime/runtime.errors';
 import { CommitUncertain, NoSpace, ReadOnly, SourceTooLarge } from '../storage/storage.errors';
 import { MalformedBody, MalformedJson, MalformedMultipart, UnsupportedMediaType } from '../wire/wire.errors';
+import { HistoryView } from './dto/history.dto';
 import { UploadForm } from './dto/upload.dto';
-import { modelName, versionNumber } from './model-name';
+import { ModelHistory } from './model-history';
+import { modelName, pageSize, versionNumber } from './model-name';
 import { ModelRegistry } from './model-registry.service';
 import { ModelList, ModelView, VersionView } from './model-view';
 import {
@@ -35,6 +37,7 @@ export class ModelsController {
     private readonly state: RegistryState,
     private readonly uploads: UploadReader,
     private readonly views: VersionViews,
+    private readonly events: ModelHistory,
   ) {}
 
   @Post()
@@ -87,6 +90,19 @@ export class ModelsController {
     const record = this.state.require(modelName(model, 'model'));
     response.setHeader('ETag', this.views.etag(record.name));
     return this.views.model(record);
+  }
+
+  @Get(':model/history')
+  @MODEL
+  @ApiQuery({ name: 'limit', required: false, type: Number, description: 'How many events at most, 1 to 1000; default 100' })
+  @ApiQuery({ name: 'before', required: false, type: Number, description: 'Only events with a lesser number: `next` of the page before' })
+  @ApiOperation({ summary: 'What happened to a model', description: 'Every event: who did what when, and why. The newest first.' })
+  @ApiOkResponse({ type: HistoryView })
+  @Refuses(BAD_NAME, new ModelNotFound('iris'))
+  async history(@Param('model') model: string, @Query('limit') limit = '100', @Query('before') before?: string): Promise<HistoryView> {
+    const start = before === undefined ? undefined : versionNumber(before, 'before');
+    const { events, next } = await this.events.page(modelName(model, 'model'), pageSize(limit), start);
+    return new HistoryView(events, next);
   }
 
   @Get(':model/versions/:version')

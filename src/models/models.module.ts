@@ -7,6 +7,7 @@ import { BringUp } from './bring-up';
 import { FirstStart } from './first-start';
 import { Measurements } from './measurements';
 import { ModelCatalog } from './model-catalog';
+import { ModelHistory } from './model-history';
 import { ModelRegistry } from './model-registry.service';
 import { ModelResidency } from './model-residency';
 import { ModelChangesController } from './model-changes.controller';
@@ -26,6 +27,7 @@ import { VersionViews } from './version-views';
   providers: [
     VersionFaults,
     VersionViews,
+    ModelHistory,
     BlobCollector,
     BlobScrub,
     UpkeepJob,

@@ -108,6 +108,10 @@ class RacedLog extends EventLog {
     return this.log.read(after);
   }
 
+  event(seq: number): Promise<StoredEvent> {
+    return this.log.event(seq);
+  }
+
   saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
     return this.log.saveCheckpoint(checkpoint);
   }

@@ -44,6 +44,8 @@ export interface ModelRecord {
   readonly aliases: Map<string, number>;
   /** Number of the last event that touched this model. */
   seq: number;
+  /** Numbers of all of them. */
+  readonly events: number[];
 }
 
 /** An event of a kind that this version of the service does not know. */
@@ -56,9 +58,10 @@ export interface ForeignEvent {
 export interface RegistrySnapshot {
   readonly lineage: string;
   readonly condemned: readonly (readonly [string, number])[];
-  readonly models: readonly (Omit<ModelRecord, 'production' | 'versions' | 'past' | 'aliases'> & {
+  readonly models: readonly (Omit<ModelRecord, 'production' | 'versions' | 'past' | 'aliases' | 'events'> & {
     readonly production: number | null;
     readonly past?: readonly number[];
+    readonly events?: readonly number[];
     readonly aliases?: readonly (readonly [string, number])[];
     readonly versions: readonly VersionRecord[];
   })[];
@@ -130,11 +133,12 @@ export class RegistryState {
 
   /** Everything, as plain JSON, for a checkpoint. */
   snapshot(): RegistrySnapshot {
-    const models = [...this.models.values()].map(({ production, aliases, past, versions, ...model }) => {
+    const models = [...this.models.values()].map(({ production, aliases, past, events, versions, ...model }) => {
       return {
         ...model,
         production: production?.version ?? null,
         past: [...past],
+        events: [...events],
         aliases: [...aliases],
         versions: [...versions.values()],
       };
@@ -146,9 +150,9 @@ export class RegistryState {
   restore({ lineage, condemned, models }: RegistrySnapshot, position: LogPosition): void {
     this.line = lineage;
     for (const [digest, seq] of condemned) this.condemned.set(digest, seq);
-    for (const { production, past = [], aliases = [], versions, ...model } of models) {
+    for (const { production, past = [], events = [], aliases = [], versions, ...model } of models) {
       const byNumber = new Map(versions.map((version) => [version.version, { ...version }]));
-      const pointers = { production: byNumber.get(production ?? 0), past: [...past], aliases: new Map(aliases) };
+      const pointers = { production: byNumber.get(production ?? 0), past: [...past], events: [...events], aliases: new Map(aliases) };
       this.models.set(model.name, { ...model, ...pointers, versions: byNumber });
     }
     this.at = position;
@@ -239,12 +243,14 @@ export class RegistryState {
         highest: 0,
         production: undefined,
         past: [],
+        events: [],
         aliases: new Map(),
         seq,
       };
       this.models.set(name, record);
     }
     record.seq = seq;
+    record.events.push(seq);
     return record;
   }
 }

@@ -59,6 +59,9 @@ export abstract class EventLog {
   /** The events after `after`, in order, as far as there are any. @throws LogDamaged where the chain does not hold or a number is missing */
   abstract read(after: LogPosition): AsyncIterable<LogEntry>;
 
+  /** One event, as it is stored; its chain is not looked at. @throws LogDamaged where it is missing, or is no event of that number */
+  abstract event(seq: number): Promise<StoredEvent>;
+
   /**
    * Keeps a state so that the next reader need not fold everything. Disposable: losing it costs time only.
    * @param state plain JSON

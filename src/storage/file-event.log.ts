@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { hasCode } from '../errors/has-code';
 import { discardFile, DurableFiles } from './durable-files';
 import { CheckpointFiles } from './checkpoint-files';
-import { type Checkpoint, type EventFields, EventLog, type LogEntry, type LogPosition } from './event-log.port';
+import { type Checkpoint, type EventFields, EventLog, type LogEntry, type LogPosition, type StoredEvent } from './event-log.port';
 import type { StorageMetrics } from './storage.metrics';
 import { readRegular } from './regular-file';
 import { CommitUncertain, EventConflict, LogDamaged } from './storage.errors';
-import { hashOf, openEvent, sealEvent } from './stored-event';
+import { hashOf, openEvent, parseEvent, sealEvent } from './stored-event';
 
 const EVENT_FILE = /^[0-9]{20}\.json$/;
 
@@ -55,6 +55,12 @@ export class FileEventLog extends EventLog {
       position = entry.position;
     }
     await this.refuseGap(position.seq + 1, after.seq === 0);
+  }
+
+  async event(seq: number): Promise<StoredEvent> {
+    const bytes = await this.bytesOf(seq);
+    if (bytes === undefined) throw new LogDamaged(seq, 'it is missing');
+    return parseEvent(seq, bytes);
   }
 
   saveCheckpoint(checkpoint: Checkpoint): Promise<void> {

@@ -1,6 +1,6 @@
-import { type Checkpoint, type EventFields, EventLog, type LogEntry, type LogPosition } from './event-log.port';
-import { EventConflict } from './storage.errors';
-import { hashOf, openEvent, sealEvent } from './stored-event';
+import { type Checkpoint, type EventFields, EventLog, type LogEntry, type LogPosition, type StoredEvent } from './event-log.port';
+import { EventConflict, LogDamaged } from './storage.errors';
+import { hashOf, openEvent, parseEvent, sealEvent } from './stored-event';
 
 /** For tests: everything is gone at exit. */
 export class MemoryEventLog extends EventLog {
@@ -25,6 +25,12 @@ export class MemoryEventLog extends EventLog {
       yield entry;
       position = entry.position;
     }
+  }
+
+  async event(seq: number): Promise<StoredEvent> {
+    const bytes = this.stored[seq - 1];
+    if (bytes === undefined) throw new LogDamaged(seq, 'it is missing');
+    return parseEvent(seq, bytes);
   }
 
   async saveCheckpoint(checkpoint: Checkpoint): Promise<void> {

@@ -15,11 +15,17 @@ export function sealEvent(after: LogPosition, fields: EventFields, now: Date): {
 /** Reads a stored event back. @throws LogDamaged where it is no event, or not the one that belongs after `after` */
 export function openEvent(after: LogPosition, bytes: Buffer): LogEntry {
   const seq = after.seq + 1;
-  const event = parse(bytes, seq);
-  if (event.seq !== seq) throw new LogDamaged(seq, `it says that it is event ${event.seq}`);
+  const event = parseEvent(seq, bytes);
   if (event.previous !== after.hash) throw new LogDamaged(seq, 'it is not chained to the event before it');
   if (!(event.at >= after.at)) throw new LogDamaged(seq, `its time ${event.at} lies before the event before it`);
   return { event, position: { seq, hash: hashOf(bytes), at: event.at } };
+}
+
+/** Reads a stored event by itself. @throws LogDamaged where it is no event, or not that one */
+export function parseEvent(seq: number, bytes: Buffer): StoredEvent {
+  const event = parse(bytes, seq);
+  if (event.seq !== seq) throw new LogDamaged(seq, `it says that it is event ${event.seq}`);
+  return event;
 }
 
 function parse(bytes: Buffer, seq: number): StoredEvent {

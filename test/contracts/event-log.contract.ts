@@ -53,6 +53,15 @@ export function eventLogContract(makeHandles: () => Promise<TwoHandles> | TwoHan
     expect(await read()).toEqual([]);
   });
 
+  it('gives each event by its number, to every handle, and says where there is none', async () => {
+    const entries = await appendMany(3);
+    for (const { event } of entries) {
+      expect(await log.event(event.seq)).toEqual(event);
+      expect(await other.event(event.seq)).toEqual(event);
+    }
+    for (const seq of [0, 4]) await expect(log.event(seq)).rejects.toBeInstanceOf(LogDamaged);
+  });
+
   it('numbers events from 1 on', async () => {
     const entries = await appendMany(3);
     expect(entries.map(({ event }) => event.seq)).toEqual([1, 2, 3]);

@@ -262,4 +262,77 @@ describe('the registry', () => {
       expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array.from({ length: 49 }, () => 412)]);
     });
   });
+
+  describe('the history of a model', () => {
+    const historyOf = async (query = '', model = 'line') =>
+      (await app.request().get(`/api/v1/models/${model}/history${query}`).expect(200)).body;
+
+    it('tells who did what, when, and why, the newest first, and nothing of other models', async () => {
+      await app.upload('line', FIRST, { metadata: { description: 'a line' } }).expect(201);
+      await app.serve('other', SECOND);
+      await promote('line', 1).set('X-Correlation-Id', 'promoted-by-hand').expect(200);
+      const { events, next } = await historyOf();
+      expect(next).toBeNull();
+      expect(events.map(({ kind }: { kind: string }) => kind)).toEqual(['stage.changed', 'model.described', 'version.published']);
+      const [{ seq, at, ...promoted }] = events;
+      expect(promoted).toEqual({
+        kind: 'stage.changed',
+        actor: 'anonymous',
+        correlationId: 'promoted-by-hand',
+        version: 1,
+        stage: 'production',
+        reason: 'a test',
+      });
+      expect([seq, Date.parse(at) > 0]).toEqual([6, true]);
+      expect(events[2]).toMatchObject({ digest: expect.stringMatching(/^[0-9a-f]{64}$/), version: 1 });
+    });
+
+    it('comes in pages', async () => {
+      await app.upload('line', FIRST).expect(201);
+      for (let turn = 0; turn < 5; turn++) await promote('line', 1, turn % 2 === 0 ? 'archived' : 'staging').expect(200);
+      const all = (await historyOf()).events;
+      const seen: object[] = [];
+      for (let query = '?limit=2'; query !== '';) {
+        const { events, next } = await historyOf(query);
+        seen.push(...events);
+        expect(events.length).toBeLessThanOrEqual(2);
+        query = next === null ? '' : `?limit=2&before=${next}`;
+      }
+      expect(seen).toEqual(all);
+      expect(seen).toHaveLength(6);
+    });
+
+    it.each(['?limit=0', '?limit=1001', '?limit=x', '?before=0', '?before=x'])('refuses %s', async (query) => {
+      await app.upload('line', FIRST).expect(201);
+      const { body } = await app.request().get(`/api/v1/models/line/history${query}`).expect(400);
+      expect(body).toMatchObject({ code: 'INVALID_NAME', field: /limit/.test(query) ? 'limit' : 'before' });
+    });
+
+    it('of a model that was never there is none', async () => {
+      await app.request().get('/api/v1/models/nobody/history').expect(404);
+    });
+  });
+
+  describe('what a model is said to be', () => {
+    const describeLine = (body: object) => app.request().patch('/api/v1/models/line').send(body);
+
+    it('is changed member by member', async () => {
+      await app.upload('line', FIRST, { metadata: { description: 'old', tags: ['a'] } }).expect(201);
+      expect((await describeLine({ tags: ['b', 'c'] }).expect(200)).body).toMatchObject({ description: 'old', tags: ['b', 'c'] });
+      const { body, headers } = await describeLine({ description: '' }).expect(200);
+      expect(body).toMatchObject({ description: '', tags: ['b', 'c'] });
+      await describeLine({ description: 'new' }).set('If-Match', '"gone-1"').expect(412);
+      await describeLine({})
+        .set('If-Match', headers['etag'] as string)
+        .expect(200); // nothing to do
+    });
+
+    it.each([{ name: 'x' }, { description: 1 }, { tags: 'a' }, { tags: [''.padEnd(65, 'x')] }, { description: null }])(
+      'refuses %j',
+      async (body) => {
+        await app.upload('line', FIRST).expect(201);
+        expect((await describeLine(body).expect(400)).body).toMatchObject({ code: 'MALFORMED_BODY' });
+      },
+    );
+  });
 });

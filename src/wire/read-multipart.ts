@@ -45,7 +45,14 @@ function openParser(request: IncomingMessage, limits: FormLimits): BusboyInstanc
     headers: request.headers as BusboyHeaders,
     isPartAFile: (field: string | undefined) => field === 'file',
     preservePath: true, // a name with a path in it is refused, not mended
-    limits: { files: limits.maxFiles, fields: limits.maxFields, fieldSize: limits.maxFieldBytes, headerPairs: 20, headerSize: 8192 },
+    limits: {
+      files: limits.maxFiles,
+      fields: limits.maxFields,
+      fieldSize: limits.maxFieldBytes,
+      parts: limits.maxFiles + limits.maxFields, // parts without a name are neither
+      headerPairs: 20,
+      headerSize: 8192,
+    },
   };
   try {
     return new Busboy(options);
@@ -72,8 +79,9 @@ function readParts(
     };
     const refuse = (reason: string) => (): void => fail(new MalformedMultipart(reason));
 
-    parser.on('field', (name, value, _nameTruncated, truncated) => {
-      if (truncated) fail(new MalformedMultipart(`the field ${name} is too long`));
+    parser.on('field', (name: string | undefined, value, _nameTruncated, truncated) => {
+      if (!name) fail(new MalformedMultipart('a field has no name'));
+      else if (truncated) fail(new MalformedMultipart(`the field ${name} is too long`));
       else if (value.includes('\uFFFD')) fail(new MalformedMultipart(`the field ${name} is not UTF-8`));
       else if (fields.has(name)) fail(new MalformedMultipart(`the field ${name} comes twice`));
       else fields.set(name, value);
@@ -86,6 +94,7 @@ function readParts(
     });
     parser.on('filesLimit', refuse('it has too many files'));
     parser.on('fieldsLimit', refuse('it has too many fields'));
+    parser.on('partsLimit', refuse('it has too many parts'));
     parser.on('error', (error) => fail(new MalformedMultipart((error as Error).message, { cause: error })));
     parser.on('finish', () => void Promise.all(taken).then(() => resolve(fields)));
     request.on('error', (cause) => fail(new BodyAborted({ cause })));

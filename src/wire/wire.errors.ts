@@ -53,3 +53,23 @@ export class UnsupportedMediaType extends AppError {
     super(`${field} must be ${expected}`, { field, expected, actual });
   }
 }
+
+/** An archive, or an entry of it, is damaged, hostile or of a form that is not taken. */
+export class ArchiveRefused extends AppError {
+  readonly code = 'ARCHIVE_REFUSED';
+  readonly kind = 'invalid' as const;
+  /** @param entry the name of the entry as it may be shown, or "archive" where it is about all of it */
+  constructor(entry: string, expected: string, actual: string, options?: ErrorOptions) {
+    super(`The archive is refused, ${entry}: ${actual}`, { field: entry, expected, actual }, options);
+  }
+}
+
+/** An archive holds more than it may: entries, bytes, or bytes for each compressed byte. */
+export class ArchiveTooLarge extends AppError {
+  readonly code = 'ARCHIVE_TOO_LARGE';
+  readonly kind = 'too-large' as const;
+  /** @param entry the name of the entry with which it became too much, or "archive" */
+  constructor(entry: string, expected: string, actual: string) {
+    super(`The archive is too large, ${entry}: ${actual}`, { field: entry, expected, actual });
+  }
+}

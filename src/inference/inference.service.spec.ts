@@ -44,6 +44,7 @@ function setUp(metadata: ModelMetadata = {}, limits: Partial<InferenceConfig & R
     manifest: { files: [], metadata },
     signature: SIGNATURE,
     blob: '',
+    blobs: [],
     publishedAt: new Date(0).toISOString(),
     publishedBy: 'anonymous',
     stage: 'production',

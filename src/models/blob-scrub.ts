@@ -39,7 +39,7 @@ export class BlobScrub {
 
   private sizes(): ReadonlyMap<BlobName, number> {
     const versions = this.state.list().flatMap((model) => [...model.versions.values()]);
-    return new Map(versions.map(({ blob, manifest }) => [blob, manifest.files[0]?.size ?? 0]));
+    return new Map(versions.flatMap(({ blobs, manifest }) => blobs.map((name, at) => [name, manifest.files[at]?.size ?? 0] as const)));
   }
 
   private async check(name: BlobName): Promise<void> {

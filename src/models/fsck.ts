@@ -137,7 +137,9 @@ async function* checkBlobs(blobs: BlobStore, { state, whole }: Fold, repair: boo
 function usersOf(state: RegistryState): ReadonlyMap<BlobName, readonly string[]> {
   const users = new Map<BlobName, string[]>();
   for (const { name, versions } of state.list()) {
-    for (const { blob, version } of versions.values()) users.set(blob, [...(users.get(blob) ?? []), `${name} ${version}`]);
+    for (const { blobs, version } of versions.values()) {
+      for (const blob of blobs) users.set(blob, [...(users.get(blob) ?? []), `${name} ${version}`]);
+    }
   }
   return users;
 }

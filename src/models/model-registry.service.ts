@@ -10,6 +10,7 @@ import { AliasNotFound, ModelChanged, NothingToRollBack, VersionTaken } from './
 import type { Stage, VersionPublished } from './registry-event';
 import { type Decision, RegistryJournal } from './registry-journal';
 import { type ModelRecord, RegistryState, type VersionRecord } from './registry-state';
+import { discardAll, type UploadFile } from './upload-files';
 import type { Upload } from './upload-reader';
 import { VersionFaults } from './version-faults';
 
@@ -67,7 +68,7 @@ export class ModelRegistry {
       await this.catalog.loadProduction(upload.model);
       return published;
     } finally {
-      await upload.file.blob.discard();
+      await discardAll(filesOf(upload));
     }
   }
 
@@ -170,6 +171,7 @@ export class ModelRegistry {
   private async prove({
     model,
     file: { name, blob },
+    others = [],
     metadata,
   }: Upload): Promise<Omit<VersionPublished, 'version' | 'actor' | 'correlationId'>> {
     const golden = metadata.golden ?? [];
@@ -177,7 +179,8 @@ export class ModelRegistry {
     const { engine, signature, unbounded, initializerBytes, options, labels, measured } = report;
     refuseMismatch(metadata, signature);
     refuseDeviation(golden, report.trials);
-    const manifest: Manifest = { files: [{ path: name, size: blob.bytes, sha256: blob.digest }], metadata };
+    const files = [{ name, blob }, ...others].map((file) => ({ path: file.name, size: file.blob.bytes, sha256: file.blob.digest }));
+    const manifest: Manifest = { files, metadata };
     const executable = digestOf({ engine, file: blob.digest, options });
     await this.measurements.keep(executable, measured);
     const found = { engine, options, executable, signature, unbounded, initializerBytes, ...(labels && { labels }) };
@@ -186,12 +189,13 @@ export class ModelRegistry {
 
   /** Bytes first, then the event. Where the bytes were condemned in between, they are written again under their new name. */
   private async record(upload: Upload, fresh: Fresh, actor: string): Promise<Published> {
-    const { digest } = upload.file.blob;
+    const staged = filesOf(upload).map(({ blob }) => blob);
     for (;;) {
-      const blob = this.state.blobName(digest);
-      await this.blobs.put(upload.file.blob, blob);
-      this.faults.healed(blob);
-      const published = await this.append(upload, fresh, actor, () => this.state.blobName(digest) === blob);
+      const names = staged.map(({ digest }) => this.state.blobName(digest));
+      for (const [at, blob] of staged.entries()) await this.blobs.put(blob, names[at]);
+      for (const name of names) this.faults.healed(name);
+      const stands = (): boolean => staged.every(({ digest }, at) => this.state.blobName(digest) === names[at]);
+      const published = await this.append(upload, fresh, actor, stands);
       if (published !== undefined) return published;
     }
   }
@@ -212,6 +216,10 @@ export class ModelRegistry {
     });
     return number === undefined ? undefined : { record: this.state.requireVersion(model, number), created };
   }
+}
+
+function filesOf({ file, others = [] }: Upload): readonly UploadFile[] {
+  return [file, ...others];
 }
 
 function reasonOf({ reason }: Change): { readonly reason?: string } {

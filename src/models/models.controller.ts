@@ -1,12 +1,20 @@
-import { Controller, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Controller, Get, Param, Post, Query, Req, Res, StreamableFile } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Refuses } from '../errors/refuses.decorator';
 import { ImportDeadlineExceeded, InvalidValue, ModelRefused, NumberNotRepresentable } from '../runtime/runtime.errors';
-import { CommitUncertain, NoSpace, ReadOnly, SourceTooLarge } from '../storage/storage.errors';
-import { MalformedBody, MalformedJson, MalformedMultipart, UnsupportedMediaType } from '../wire/wire.errors';
+import { BlobMissing, CommitUncertain, NoSpace, ReadOnly, SourceTooLarge } from '../storage/storage.errors';
+import {
+  ArchiveRefused,
+  ArchiveTooLarge,
+  MalformedBody,
+  MalformedJson,
+  MalformedMultipart,
+  UnsupportedMediaType,
+} from '../wire/wire.errors';
 import { HistoryView } from './dto/history.dto';
 import { UploadForm } from './dto/upload.dto';
+import { ModelArtifact } from './model-artifact';
 import { ModelHistory } from './model-history';
 import { modelName, pageSize, versionNumber } from './model-name';
 import { ModelRegistry } from './model-registry.service';
@@ -38,6 +46,7 @@ export class ModelsController {
     private readonly uploads: UploadReader,
     private readonly views: VersionViews,
     private readonly events: ModelHistory,
+    private readonly artifacts: ModelArtifact,
   ) {}
 
   @Post()
@@ -57,6 +66,8 @@ export class ModelsController {
     new MalformedBody('There is no part "nmae"', { field: 'nmae', expected: 'one of file, name, metadata, stage, version' }),
     new VersionTaken('iris', 1),
     new SourceTooLarge(2_147_483_648),
+    new ArchiveTooLarge('archive', 'at most 1000 entries', '1001 entries'),
+    new ArchiveRefused('../model.onnx', 'a relative path without ..', '../model.onnx'),
     new UnsupportedMediaType('Content-Type', 'multipart/form-data', 'text/plain'),
     new ModelRefused('Protobuf parsing failed.'),
     new ImportDeadlineExceeded(30),
@@ -90,6 +101,33 @@ export class ModelsController {
     const record = this.state.require(modelName(model, 'model'));
     response.setHeader('ETag', this.views.etag(record.name));
     return this.views.model(record);
+  }
+
+  @Get(':model/versions/:version/artifact')
+  @MODEL
+  @VERSION
+  @ApiOperation({ summary: 'The files of a version', description: 'One as itself, several as a tar.gz that can be uploaded again.' })
+  @ApiOkResponse({
+    description: 'The bytes; `ETag` is the digest of the version',
+    content: {
+      'application/octet-stream': { schema: { type: 'string', format: 'binary' }, example: 'the bytes of an ONNX file' },
+      'application/gzip': { schema: { type: 'string', format: 'binary' }, example: 'the bytes of a tar.gz' },
+    },
+  })
+  @Refuses(BAD_NAME, new ModelNotFound('iris'), new VersionNotFound('iris', 9, [1, 2]), new BlobMissing('9f86d081884c7d65'))
+  async artifact(
+    @Param('model') model: string,
+    @Param('version') version: string,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<StreamableFile> {
+    const record = this.state.requireVersion(modelName(model, 'model'), versionNumber(version, 'version'));
+    const { content, type, fileName, bytes } = await this.artifacts.open(record);
+    response.setHeader('ETag', `"${record.digest}"`);
+    return new StreamableFile(content, {
+      type,
+      disposition: `attachment; filename="${fileName}"`,
+      ...(bytes !== undefined && { length: bytes }),
+    });
   }
 
   @Get(':model/history')

@@ -7,6 +7,7 @@ import { BringUp } from './bring-up';
 import { FirstStart } from './first-start';
 import { Measurements } from './measurements';
 import { ModelCatalog } from './model-catalog';
+import { ModelArtifact } from './model-artifact';
 import { ModelHistory } from './model-history';
 import { ModelRegistry } from './model-registry.service';
 import { ModelResidency } from './model-residency';
@@ -17,6 +18,7 @@ import { RegistryJournal } from './registry-journal';
 import { RegistryState } from './registry-state';
 import { RemeasureJob } from './remeasure.job';
 import { UpkeepJob } from './upkeep.job';
+import { UploadFiles } from './upload-files';
 import { UploadReader } from './upload-reader';
 import { VersionFaults } from './version-faults';
 import { VersionViews } from './version-views';
@@ -28,6 +30,7 @@ import { VersionViews } from './version-views';
     VersionFaults,
     VersionViews,
     ModelHistory,
+    ModelArtifact,
     BlobCollector,
     BlobScrub,
     UpkeepJob,
@@ -39,6 +42,7 @@ import { VersionViews } from './version-views';
     RemeasureJob,
     ModelCatalog,
     ModelRegistry,
+    UploadFiles,
     UploadReader,
     FirstStart,
     BringUp,

@@ -67,6 +67,7 @@ describe(RegistryState, () => {
       model: 'iris',
       version: 1,
       blob: 'a'.repeat(64),
+      blobs: ['a'.repeat(64)],
       digest: 'digest of iris 1',
       executable: 'executable of iris 1',
       engine: 'onnx',

@@ -22,8 +22,10 @@ export interface VersionRecord extends Pick<
   | 'initializerBytes'
   | 'labels'
 > {
-  /** The name of its file's blob. */
+  /** The name of the blob that the engine loads. */
   readonly blob: BlobName;
+  /** The names of all blobs of the artifact, in the order of its files. */
+  readonly blobs: readonly BlobName[];
   readonly publishedAt: string;
   readonly publishedBy: string;
   stage: Stage;
@@ -123,7 +125,7 @@ export class RegistryState {
 
   /** The names of all blobs that a version needs. */
   referenced(): ReadonlySet<BlobName> {
-    return new Set([...this.models.values()].flatMap(({ versions }) => [...versions.values()].map(({ blob }) => blob)));
+    return new Set([...this.models.values()].flatMap(({ versions }) => [...versions.values()].flatMap(({ blobs }) => blobs)));
   }
 
   /** The first event that this version of the service does not understand, if there is one: a newer version wrote it. */
@@ -151,7 +153,7 @@ export class RegistryState {
     this.line = lineage;
     for (const [digest, seq] of condemned) this.condemned.set(digest, seq);
     for (const { production, past = [], events = [], aliases = [], versions, ...model } of models) {
-      const byNumber = new Map(versions.map((version) => [version.version, { ...version }]));
+      const byNumber = new Map(versions.map((version) => [version.version, { ...version, blobs: version.blobs ?? [version.blob] }]));
       const pointers = { production: byNumber.get(production ?? 0), past: [...past], events: [...events], aliases: new Map(aliases) };
       this.models.set(model.name, { ...model, ...pointers, versions: byNumber });
     }
@@ -201,9 +203,10 @@ export class RegistryState {
   private publish(event: StoredEvent & VersionPublished): void {
     const { model, version, digest, manifest, engine, options, executable, signature, unbounded, initializerBytes, labels, at, actor } =
       event;
-    const blob = this.blobName(manifest.files[0]?.sha256 ?? '');
+    const blobs = manifest.files.map(({ sha256 }) => this.blobName(sha256));
+    const [blob = ''] = blobs;
     const record = this.touch(model, event.seq);
-    const published = { blob, publishedAt: at, publishedBy: actor, stage: 'staging' as const };
+    const published = { blob, blobs, publishedAt: at, publishedBy: actor, stage: 'staging' as const };
     const found = {
       ...(options && { options }),
       ...(unbounded && { unbounded }),

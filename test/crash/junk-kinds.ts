@@ -130,7 +130,7 @@ export const JUNK: readonly JunkKind[] = [
     at.file('a "b" \\c'),
     at.file('log/\\'),
   ]),
-  kind('unknown folders', (at) => [at.folder('derived'), at.folder('auth/audit'), at.folder('blobs/md5'), at.folder('.git')]),
+  kind('unknown folders', (at) => [at.folder('elsewhere'), at.folder('auth/audit'), at.folder('blobs/md5'), at.folder('.git')]),
   kind('files that nobody may read', (at) => [
     at.file('secret', 'x', 0),
     at.file('log/secret', 'x', 0),

@@ -90,7 +90,7 @@ describe('bad input', () => {
       { field: 'file' },
     ],
     ['a part that there is not', () => app.upload('fresh', model, { stagee: 'production' }), 400, 'MALFORMED_BODY', { field: 'stagee' }],
-    ['two files', () => app.upload('fresh', model).attach('file', model, 'two.onnx'), 400, 'MALFORMED_MULTIPART', {}],
+    ['two models', () => app.upload('fresh', model).attach('file', model, 'two.onnx'), 400, 'UPLOAD_INCOMPLETE', { field: 'file' }],
     [
       'a stage that there is not',
       () => app.upload('fresh', model, { stage: 'live' }),

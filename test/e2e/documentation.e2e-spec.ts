@@ -76,6 +76,7 @@ describe('the documentation', () => {
       'ModelChangesController_removeAlias',
       'ModelChangesController_rollback',
       'ModelChangesController_setAlias',
+      'ModelsController_artifact',
       'ModelsController_describe',
       'ModelsController_describeVersion',
       'ModelsController_history',

@@ -6,7 +6,11 @@ export class UploadForm {
   @ApiProperty({ example: 'iris', description: 'Name of the model: a-z, 0-9, ".", "_", "-"' })
   readonly name!: string;
 
-  @ApiProperty({ type: 'string', format: 'binary', description: 'The ONNX file' })
+  @ApiProperty({
+    type: 'string',
+    format: 'binary',
+    description: 'The ONNX file, or a zip or tar.gz with exactly one in it; may come several times',
+  })
   readonly file!: unknown;
 
   @ApiPropertyOptional({

@@ -39,6 +39,7 @@ module.exports = {
   transform: { '^.+\\.ts$': ['@swc/jest', typescript], '^.+\\.m?js$': ['@swc/jest', ecmascript] },
   transformIgnorePatterns: [`/node_modules/(?!(${esmPackages.join('|')})/)`],
   testTimeout: 20_000,
+  collectCoverage: process.env.COVERAGE !== undefined, // the gate, whose tests are run by the README's own command
   coverageProvider: 'v8',
   // main.ts, what it starts with, and the host's entry run in processes of their own: test/process drives them
   collectCoverageFrom: ['src/**/*.ts', '!src/main.ts', '!src/runtime/hosts/host.main.ts', '!src/config/node-version.ts'],

@@ -208,6 +208,14 @@ describe(EngineSupervisor.name, () => {
     await cramped.onApplicationShutdown();
   });
 
+  it('leaves a host as it is that refuses a model for what the model is', async () => {
+    await supervisor.load(double);
+    const before = hostsOf(process.pid);
+    await expect(supervisor.load(models.file(Buffer.from('no model')))).rejects.toThrow(ModelRefused);
+    expect(hostsOf(process.pid)).toEqual(before);
+    expect(await supervisor.run(double, callWith(3))).toEqual(answerOf(6));
+  });
+
   it('passes on what the host says', async () => {
     const gone = { path: `${models.path}/nothing`, sha256: double.sha256 };
     const other = { path: triple.path, sha256: 'f'.repeat(64) };

@@ -11,6 +11,8 @@ import type { PooledHost } from './pooled-host';
 import { Quarantine } from './quarantine';
 
 const STOPPING = 'the server stops';
+/** How the engine's library says that it found no memory for a model. */
+const NO_MEMORY = /bad_alloc|Failed to allocate memory/;
 /** A run that takes four times as long as it usually does, and at least this, is waited for by nobody else, ms. A load may take longer. */
 const OVERRUN_MS = 100;
 const LOAD_OVERRUN_MS = 1000;
@@ -140,7 +142,8 @@ export class EngineSupervisor implements OnApplicationShutdown {
   /** What may have been another's fault is done once more: a host that somebody else killed, a load that found a host full of others. */
   private failed(job: Job, error: unknown, host: PooledHost): void {
     const crashed = error instanceof EngineCrashed;
-    const crowded = error instanceof ModelRefused && host.models > 0;
+    // any other refusal would be the same in a host of its own, and would cost the models that are in this one
+    const crowded = error instanceof ModelRefused && NO_MEMORY.test(error.message) && host.models > 0;
     if (this.stopped || job.again || !(crashed || crowded)) {
       if (!this.stopped && (crashed || error instanceof EngineDeadlineExceeded)) this.quarantine.strike(job.file.sha256);
       return job.fail(error);

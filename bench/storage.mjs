@@ -38,8 +38,8 @@ const { FileBlobStore } = dist('storage/file-blob.store');
 const { FileEventLog } = dist('storage/file-event.log');
 const { LOG_START } = dist('storage/event-log.port');
 const { sealEvent } = dist('storage/stored-event');
-const { RegistryJournal } = dist('models/registry-journal');
-const { RegistryState } = dist('models/registry-state');
+const { RegistryJournal } = dist('models/registry/registry-journal');
+const { RegistryState } = dist('models/registry/registry-state');
 
 Logger.overrideLogger(false);
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];

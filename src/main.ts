@@ -12,7 +12,7 @@ import { BadConfiguration } from './config/config.errors';
 import { AppError } from './errors/app-error';
 import { hasCode } from './errors/has-code';
 import { APPLICATION_OPTIONS, applyHttpPipeline } from './http/http-pipeline';
-import { BringUp } from './models/bring-up';
+import { BringUp } from './models/serving/bring-up';
 
 const EX_CONFIG = 78;
 

@@ -55,7 +55,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
 const SRC = join(__dirname, '..', 'src');
 
 interface SourceFile {
-  readonly path: string; // 'models/model-catalog'
+  readonly path: string; // 'models/serving/model-catalog'
   readonly text: string;
   readonly imports: readonly string[];
 }

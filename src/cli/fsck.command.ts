@@ -1,4 +1,4 @@
-import { type Finding, fsck } from '../models/fsck';
+import { type Finding, fsck } from '../models/upkeep/fsck';
 import { holdsRegistry } from '../storage/folder-inventory';
 import { type CommandOutput, EXIT } from './command';
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { BringUp } from '../models/bring-up';
-import { ModelCatalog } from '../models/model-catalog';
+import { BringUp } from '../models/serving/bring-up';
+import { ModelCatalog } from '../models/serving/model-catalog';
 
 /** Whether what must be served is served. A broken model that nobody declared as required is named, and harms nothing else. */
 @Injectable()

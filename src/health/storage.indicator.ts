@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { RegistryJournal } from '../models/registry-journal';
+import { RegistryJournal } from '../models/registry/registry-journal';
 import { StorageKeeper } from '../storage/storage-keeper.service';
 
 /** Whether the registry takes changes, and what the file system under it can do. Predictions do not depend on it. */

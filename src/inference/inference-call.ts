@@ -1,4 +1,4 @@
-import type { ServedVersion } from '../models/served-version';
+import type { ServedVersion } from '../models/serving/served-version';
 import type { Tensor } from '../runtime/tensor';
 
 /** A question to a model, whatever dialect it came in. */

@@ -1,7 +1,7 @@
 import { InferenceConfig, RuntimeConfig } from '../config/app-config';
-import type { ModelMetadata } from '../models/model-metadata';
-import type { VersionRecord } from '../models/registry-state';
-import { ServedVersion } from '../models/served-version';
+import type { ModelMetadata } from '../models/upload/model-metadata';
+import type { VersionRecord } from '../models/registry/registry-state';
+import { ServedVersion } from '../models/serving/served-version';
 import type { EngineAnswer, EngineRun, LoadedModel } from '../runtime/model-runtime.port';
 import { InferenceFailed } from '../runtime/runtime.errors';
 import { emptyData, type Signature, type Tensor } from '../runtime/tensor';

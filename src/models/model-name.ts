@@ -1,5 +1,5 @@
 import { InvalidName } from './models.errors';
-import { STAGES } from './registry-event';
+import { STAGES } from './registry/registry-event';
 
 const NAME = /^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/;
 const RESERVED = new Set(['stats']);

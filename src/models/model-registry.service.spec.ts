@@ -12,12 +12,12 @@ import { DurableFiles } from '../storage/durable-files';
 import { FileBlobStore } from '../storage/file-blob.store';
 import { FileEventLog } from '../storage/file-event.log';
 import type { StorageKeeper } from '../storage/storage-keeper.service';
-import { ModelCatalog } from './model-catalog';
+import { ModelCatalog } from './serving/model-catalog';
 import { ModelRegistry } from './model-registry.service';
-import { RegistryJournal } from './registry-journal';
-import { RegistryState } from './registry-state';
-import type { Upload } from './upload-reader';
-import { VersionFaults } from './version-faults';
+import { RegistryJournal } from './registry/registry-journal';
+import { RegistryState } from './registry/registry-state';
+import type { Upload } from './upload/upload-reader';
+import { VersionFaults } from './serving/version-faults';
 
 /** Takes every file for a model that is what its hash says. */
 class HashingRuntime extends AnyRuntime {

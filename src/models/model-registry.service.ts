@@ -1,18 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { ModelRuntime } from '../runtime/model-runtime.port';
 import { ModelBlobs } from '../storage/blob-store.port';
-import { goldenTrials, refuseDeviation } from './golden';
-import { digestOf, type Manifest } from './manifest';
-import { Measurements } from './measurements';
-import { ModelCatalog } from './model-catalog';
-import { refuseMismatch } from './model-metadata';
+import { goldenTrials, refuseDeviation } from './upload/golden';
+import { digestOf, type Manifest } from './upload/manifest';
+import { Measurements } from './serving/measurements';
+import { ModelCatalog } from './serving/model-catalog';
+import { refuseMismatch } from './upload/model-metadata';
 import { AliasNotFound, ModelChanged, NothingToRollBack, VersionTaken } from './models.errors';
-import type { Stage, VersionPublished } from './registry-event';
-import { type Decision, RegistryJournal } from './registry-journal';
-import { type ModelRecord, RegistryState, type VersionRecord } from './registry-state';
-import { discardAll, type UploadFile } from './upload-files';
-import type { Upload } from './upload-reader';
-import { VersionFaults } from './version-faults';
+import type { Stage, VersionPublished } from './registry/registry-event';
+import { type Decision, RegistryJournal } from './registry/registry-journal';
+import { type ModelRecord, RegistryState, type VersionRecord } from './registry/registry-state';
+import { discardAll, type UploadFile } from './upload/upload-files';
+import type { Upload } from './upload/upload-reader';
+import { VersionFaults } from './serving/version-faults';
 
 /** What became of an upload. */
 export interface Published {

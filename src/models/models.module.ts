@@ -1,27 +1,27 @@
 import { Module } from '@nestjs/common';
 import { RuntimeModule } from '../runtime/runtime.module';
 import { StorageModule } from '../storage/storage.module';
-import { BlobCollector } from './blob-collector';
-import { BlobScrub } from './blob-scrub';
-import { BringUp } from './bring-up';
-import { FirstStart } from './first-start';
-import { Measurements } from './measurements';
-import { ModelCatalog } from './model-catalog';
-import { ModelArtifact } from './model-artifact';
-import { ModelHistory } from './model-history';
+import { BlobCollector } from './upkeep/blob-collector';
+import { BlobScrub } from './upkeep/blob-scrub';
+import { BringUp } from './serving/bring-up';
+import { FirstStart } from './upload/first-start';
+import { Measurements } from './serving/measurements';
+import { ModelCatalog } from './serving/model-catalog';
+import { ModelArtifact } from './api/model-artifact';
+import { ModelHistory } from './api/model-history';
 import { ModelRegistry } from './model-registry.service';
-import { ModelResidency } from './model-residency';
-import { ModelChangesController } from './model-changes.controller';
-import { ModelsController } from './models.controller';
-import { RegistryFollower } from './registry-follower';
-import { RegistryJournal } from './registry-journal';
-import { RegistryState } from './registry-state';
-import { RemeasureJob } from './remeasure.job';
-import { UpkeepJob } from './upkeep.job';
-import { UploadFiles } from './upload-files';
-import { UploadReader } from './upload-reader';
-import { VersionFaults } from './version-faults';
-import { VersionViews } from './version-views';
+import { ModelResidency } from './serving/model-residency';
+import { ModelChangesController } from './api/model-changes.controller';
+import { ModelsController } from './api/models.controller';
+import { RegistryFollower } from './registry/registry-follower';
+import { RegistryJournal } from './registry/registry-journal';
+import { RegistryState } from './registry/registry-state';
+import { RemeasureJob } from './serving/remeasure.job';
+import { UpkeepJob } from './upkeep/upkeep.job';
+import { UploadFiles } from './upload/upload-files';
+import { UploadReader } from './upload/upload-reader';
+import { VersionFaults } from './serving/version-faults';
+import { VersionViews } from './api/version-views';
 
 @Module({
   imports: [RuntimeModule, StorageModule],

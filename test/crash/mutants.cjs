@@ -39,7 +39,7 @@ const MUTANTS = {
   },
   /** The bytes go before the event that condemns them: whoever publishes them in between is left without. */
   'unlink-before-event': (dist) => {
-    const { BlobCollector } = dist('models/blob-collector');
+    const { BlobCollector } = dist('models/upkeep/blob-collector');
     const { collect } = BlobCollector.prototype;
     BlobCollector.prototype.collect = function (...args) {
       const { journal, blobs, state } = this;

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { RegistryEvent } from '../../src/models/registry-event';
-import { RegistryState } from '../../src/models/registry-state';
+import type { RegistryEvent } from '../../src/models/registry/registry-event';
+import { RegistryState } from '../../src/models/registry/registry-state';
 import { LOG_START, type StoredEvent } from '../../src/storage/event-log.port';
 import { FileBlobStore } from '../../src/storage/file-blob.store';
 import { FileEventLog } from '../../src/storage/file-event.log';

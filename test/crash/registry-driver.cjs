@@ -26,14 +26,14 @@ Logger.overrideLogger(false);
 const { FileBlobStore } = dist('storage/file-blob.store');
 const { FileEventLog } = dist('storage/file-event.log');
 const { ModelRuntime } = dist('runtime/model-runtime.port');
-const { RegistryState } = dist('models/registry-state');
-const { RegistryJournal } = dist('models/registry-journal');
-const { ModelCatalog } = dist('models/model-catalog');
-const { ModelResidency } = dist('models/model-residency');
+const { RegistryState } = dist('models/registry/registry-state');
+const { RegistryJournal } = dist('models/registry/registry-journal');
+const { ModelCatalog } = dist('models/serving/model-catalog');
+const { ModelResidency } = dist('models/serving/model-residency');
 const { ModelsConfig, RuntimeConfig } = dist('config/app-config');
 const { ModelRegistry } = dist('models/model-registry.service');
-const { BlobCollector } = dist('models/blob-collector');
-const { VersionFaults } = dist('models/version-faults');
+const { BlobCollector } = dist('models/upkeep/blob-collector');
+const { VersionFaults } = dist('models/serving/version-faults');
 
 /** Takes every file for a model: what an engine makes of one is not what is tried here. */
 class AnyRuntime extends ModelRuntime {

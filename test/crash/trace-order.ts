@@ -1,5 +1,5 @@
 import { dirname, join, sep } from 'node:path';
-import type { RegistryEvent } from '../../src/models/registry-event';
+import type { RegistryEvent } from '../../src/models/registry/registry-event';
 import { LOG_START, type StoredEvent } from '../../src/storage/event-log.port';
 import { FileEventLog } from '../../src/storage/file-event.log';
 import type { Ack } from './registry-check';

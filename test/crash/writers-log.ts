@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RegistryEvent } from '../../src/models/registry-event';
+import type { RegistryEvent } from '../../src/models/registry/registry-event';
 import type { StoredEvent } from '../../src/storage/event-log.port';
 
 /** An event as its file has it. */

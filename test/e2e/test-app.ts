@@ -11,7 +11,7 @@ import { CONFIG_GROUPS } from '../../src/config/app-config';
 import { loadConfig } from '../../src/config/load-config';
 import { APPLICATION_OPTIONS, applyHttpPipeline } from '../../src/http/http-pipeline';
 import { LogDestination } from '../../src/logging/root-logger';
-import { BringUp } from '../../src/models/bring-up';
+import { BringUp } from '../../src/models/serving/bring-up';
 import { ModelBlobs } from '../../src/storage/blob-store.port';
 import { RegistryLog } from '../../src/storage/event-log.port';
 import { MemoryBlobStore } from '../../src/storage/memory-blob.store';

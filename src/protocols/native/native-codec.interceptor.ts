@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { map, type Observable } from 'rxjs';
 import { HttpConfig } from '../../config/app-config';
 import type { InferenceCall, InferenceResult } from '../../inference/inference-call';
-import { ModelCatalog, type VersionSelector } from '../../models/model-catalog';
+import { ModelCatalog, type VersionSelector } from '../../models/serving/model-catalog';
 import { modelName, versionNumber } from '../../models/model-name';
 import { readJson } from '../../wire/read-json';
 import { MalformedBody } from '../../wire/wire.errors';

@@ -1,4 +1,4 @@
-import type { ModelMetadata } from '../../models/model-metadata';
+import type { ModelMetadata } from '../../models/upload/model-metadata';
 import type { Datatype, Tensor, TensorSpec } from '../../runtime/tensor';
 import { decodeRequest, type NativeRequest } from './native-request';
 

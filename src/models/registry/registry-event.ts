@@ -1,0 +1,81 @@
+import type { Signature } from '../../runtime/tensor';
+import type { EventFields } from '../../storage/event-log.port';
+import type { Manifest } from '../upload/manifest';
+
+/** Where a version stands. At most one of a model is in production. */
+export const STAGES = ['staging', 'production', 'archived'] as const;
+
+/** Where a version stands. */
+export type Stage = (typeof STAGES)[number];
+
+/** The first event of a registry: names its line of history. */
+export interface RegistryCreated extends EventFields {
+  readonly kind: 'registry.created';
+  readonly lineage: string;
+}
+
+/** A version exists from here on. Its blobs were durable before. */
+export interface VersionPublished extends EventFields {
+  readonly kind: 'version.published';
+  readonly model: string;
+  readonly version: number;
+  /** SHA-256 of the canonical manifest. */
+  readonly digest: string;
+  readonly manifest: Manifest;
+  readonly engine: 'onnx';
+  /** What is done to the file before the engine gets it; part of the executable. */
+  readonly options?: Readonly<Record<string, string>>;
+  readonly executable: string;
+  readonly signature: Signature;
+  /** Why a run is not proved to be bounded; empty where it is; absent where nobody looked. */
+  readonly unbounded?: readonly string[];
+  /** What its weights and constants take; absent where nobody looked. */
+  readonly initializerBytes?: number;
+  /** The classes that the model itself names, in the order of its columns of probabilities. */
+  readonly labels?: readonly (string | number)[];
+}
+
+/** The description and the tags of a model, whole. */
+export interface ModelDescribed extends EventFields {
+  readonly kind: 'model.described';
+  readonly model: string;
+  readonly description: string;
+  readonly tags: readonly string[];
+}
+
+/**
+ * A version moved. Into production: what was there before is archived by the same event, and is the next to roll back to. A rollback
+ * takes the version that it brings back, and all that came after it, off that stack.
+ */
+export interface StageChanged extends EventFields {
+  readonly kind: 'stage.changed';
+  readonly model: string;
+  readonly version: number;
+  readonly stage: Stage;
+  readonly rollback?: true;
+  readonly reason?: string;
+}
+
+/** A name points at a version from here on, wherever it pointed before. */
+export interface AliasSet extends EventFields {
+  readonly kind: 'alias.set';
+  readonly model: string;
+  readonly alias: string;
+  readonly version: number;
+}
+
+/** A name points nowhere any more. */
+export interface AliasRemoved extends EventFields {
+  readonly kind: 'alias.removed';
+  readonly model: string;
+  readonly alias: string;
+}
+
+/** From here on these blobs are called `<digest>.<seq of this event>`: what lies under their old names may be removed at any time. */
+export interface BlobsCondemned extends EventFields {
+  readonly kind: 'blobs.condemned';
+  readonly digests: readonly string[];
+}
+
+/** Every kind of event that this version of the service understands. */
+export type RegistryEvent = RegistryCreated | VersionPublished | ModelDescribed | StageChanged | AliasSet | AliasRemoved | BlobsCondemned;

@@ -1,0 +1,133 @@
+import { Injectable } from '@nestjs/common';
+import { ModelsConfig, RuntimeConfig } from '../../config/app-config';
+import { containerMemoryBytes } from '../../runtime/container-memory';
+import { ModelRuntime } from '../../runtime/model-runtime.port';
+import { ModelBlobs } from '../../storage/blob-store.port';
+import type { ManifestFile } from '../upload/manifest';
+import { Measurements } from './measurements';
+import { ModelMemoryExceeded } from '../models.errors';
+import type { VersionRecord } from '../registry/registry-state';
+import { ServedVersion } from './served-version';
+
+const MIB = 2 ** 20;
+/** What a model takes that was not measured on this machine, in sizes of its file, and at least this many bytes. */
+const USUAL_GROWTH = 3;
+const LEAST_BYTES = MIB;
+
+interface Resident {
+  readonly loading: Promise<ServedVersion>;
+  served?: ServedVersion;
+}
+
+/** Versions in memory or on their way there, within a budget: for one that comes, those that were not used longest leave. */
+@Injectable()
+export class ModelResidency {
+  /** The budget, bytes. */
+  readonly limitBytes: number;
+  /** Called for a version that has to leave, before it does. */
+  onEvict: (served: ServedVersion) => void = () => {};
+  private readonly residents = new Map<VersionRecord, Resident>();
+  private readonly required: readonly string[];
+
+  constructor(
+    private readonly runtime: ModelRuntime,
+    private readonly blobs: ModelBlobs,
+    private readonly measurements: Measurements,
+    config: RuntimeConfig,
+    { required }: ModelsConfig,
+  ) {
+    this.limitBytes = config.modelMemoryMb === 'auto' ? containerMemoryBytes() / 2 : Number(config.modelMemoryMb) * MIB;
+    this.required = required;
+  }
+
+  /** How much the versions in memory take, as far as it was measured, bytes. */
+  get usedBytes(): number {
+    return [...this.residents.keys()].reduce((sum, record) => sum + this.bytesOf(record), 0);
+  }
+
+  /**
+   * Loads a version and warms it up, once for all who ask.
+   * @param evict whether others may have to leave for it
+   * @throws ModelMemoryExceeded, BlobMissing; as ModelRuntime.load
+   */
+  async load(record: VersionRecord, evict = true): Promise<ServedVersion> {
+    await this.measurements.find(record.executable);
+    const known = this.residents.get(record);
+    if (known !== undefined) return known.loading;
+    const leaving = this.roomFor(record, evict);
+    const loading = Promise.all(leaving.map((served) => this.evict(served))).then(() => this.bringIn(record));
+    const resident: Resident = { loading };
+    this.residents.set(record, resident);
+    try {
+      return (resident.served = await loading);
+    } catch (error) {
+      this.residents.delete(record);
+      throw error;
+    }
+  }
+
+  /** Takes a version out of memory as soon as its calls are answered. */
+  async retire(served: ServedVersion): Promise<void> {
+    if (this.residents.get(served.record)?.served === served) this.residents.delete(served.record);
+    await served.retire();
+  }
+
+  /** Whether a version stays in memory whatever comes: its metadata says so, or the server must not be without it. */
+  isPinned({ model, stage, manifest }: VersionRecord): boolean {
+    return stage === 'production' && (manifest.metadata.pinned === true || this.required.includes(model));
+  }
+
+  /** @returns who has to leave @throws ModelMemoryExceeded where that would not be enough */
+  private roomFor(record: VersionRecord, evict: boolean): readonly ServedVersion[] {
+    const bytes = this.bytesOf(record);
+    let missing = this.usedBytes + bytes - this.limitBytes;
+    const leaving: ServedVersion[] = [];
+    for (const served of evict ? this.dispensable() : []) {
+      if (missing <= 0) break;
+      leaving.push(served);
+      missing -= this.bytesOf(served.record);
+    }
+    if (missing > 0) throw new ModelMemoryExceeded(record.model, record.version, bytes, this.limitBytes);
+    return leaving;
+  }
+
+  /** Those without a call: out of production first, then the longest unused first. */
+  private dispensable(): readonly ServedVersion[] {
+    return [...this.residents.values()]
+      .flatMap(({ served }) => (served === undefined || served.busy || this.isPinned(served.record) ? [] : [served]))
+      .sort((a, b) => Number(isProduction(a)) - Number(isProduction(b)) || a.usedAt - b.usedAt);
+  }
+
+  private async evict(served: ServedVersion): Promise<void> {
+    this.onEvict(served);
+    await this.retire(served);
+  }
+
+  private bytesOf({ executable, manifest }: VersionRecord): number {
+    const { size } = manifest.files[0] as ManifestFile;
+    return Math.max(LEAST_BYTES, this.measurements.of(executable)?.memoryBytes ?? size * USUAL_GROWTH);
+  }
+
+  private async bringIn(record: VersionRecord): Promise<ServedVersion> {
+    const { sha256 } = record.manifest.files[0] as ManifestFile;
+    const file = await this.blobs.local(record.blob);
+    try {
+      return new ServedVersion(record, await this.runtime.load({ path: file.path, sha256, ...this.known(record) }), file);
+    } catch (error) {
+      await file.release();
+      throw error;
+    }
+  }
+
+  private known({ unbounded, executable }: VersionRecord): { bounded: boolean; usualMs?: number; memoryBytes?: number } {
+    const bounded = unbounded?.length === 0;
+    const measured = this.measurements.of(executable);
+    if (measured === undefined) return { bounded };
+    const slowest = Math.max(0, ...measured.curve.map(({ micros }) => micros));
+    return { bounded, usualMs: slowest / 1000, memoryBytes: measured.memoryBytes };
+  }
+}
+
+function isProduction({ record }: ServedVersion): boolean {
+  return record.stage === 'production';
+}

@@ -1,0 +1,46 @@
+import type { EngineAnswer, EngineRun, LoadedModel } from '../../runtime/model-runtime.port';
+import type { LocalBlob } from '../../storage/blob-store.port';
+import type { VersionRecord } from '../registry/registry-state';
+
+/** A version in memory. It may be retired while calls still hold it: they are answered, and its memory is freed after the last. */
+export class ServedVersion {
+  private running = 0;
+  private retired = false;
+  /** `performance.now()` of the last call. */
+  usedAt = performance.now();
+
+  constructor(
+    readonly record: VersionRecord,
+    private readonly model: LoadedModel,
+    private readonly file: LocalBlob,
+  ) {}
+
+  /** Whether a call runs on it. */
+  get busy(): boolean {
+    return this.running > 0;
+  }
+
+  /** @throws as LoadedModel.run */
+  async run(run: EngineRun): Promise<EngineAnswer> {
+    this.running++;
+    this.usedAt = performance.now();
+    try {
+      return await this.model.run(run);
+    } finally {
+      this.running--;
+      // not awaited: the answer need not wait until the memory of an old version is free
+      if (this.retired && this.running === 0) void this.free();
+    }
+  }
+
+  /** Takes the version out of memory as soon as no call runs on it. A call that still comes is answered all the same. */
+  async retire(): Promise<void> {
+    this.retired = true;
+    if (this.running === 0) await this.free();
+  }
+
+  private async free(): Promise<void> {
+    await this.model.unload().catch(() => {}); // a host that is gone has no memory to free
+    await this.file.release();
+  }
+}

@@ -1,0 +1,89 @@
+import type { IncomingMessage } from 'node:http';
+import { Injectable } from '@nestjs/common';
+import { checked } from '../../wire/checked';
+import { parseJson } from '../../wire/read-json';
+import { readMultipart } from '../../wire/read-multipart';
+import { MalformedBody } from '../../wire/wire.errors';
+import type { Manifest } from './manifest';
+import { ModelMetadata } from './model-metadata';
+import { modelName, versionNumber } from '../model-name';
+import { type Stage, STAGES } from '../registry/registry-event';
+import { RegistryJournal } from '../registry/registry-journal';
+import { discardAll, inOrder, type UploadFile, UploadFiles } from './upload-files';
+
+/** A model file that has arrived, and what its uploader says about it. Whoever holds it discards it, published or not. */
+export interface Upload {
+  readonly model: string;
+  /** The file that the engine loads. */
+  readonly file: UploadFile;
+  /** What else belongs to the artifact, by name. */
+  readonly others?: readonly UploadFile[];
+  readonly metadata: Manifest['metadata'];
+  readonly description?: string;
+  readonly tags?: readonly string[];
+  readonly stage?: Stage;
+  readonly version?: number;
+}
+
+const FIELDS = ['name', 'metadata', 'stage', 'version'];
+const MAX_METADATA_BYTES = 2 ** 20;
+const LIMITS = { maxFiles: 100, maxFields: FIELDS.length, maxFieldBytes: MAX_METADATA_BYTES };
+
+/** Turns the form of an upload into an Upload: the file goes to the staging area while it arrives, never into memory. */
+@Injectable()
+export class UploadReader {
+  constructor(
+    private readonly files: UploadFiles,
+    private readonly journal: RegistryJournal,
+  ) {}
+
+  /** @throws ReadOnly before anything is read; as readMultipart, UploadFiles; InvalidName, UploadIncomplete, MalformedBody: nothing is left then */
+  async read(request: IncomingMessage): Promise<Upload> {
+    await this.journal.requireWritable();
+    const taken: UploadFile[] = [];
+    let files: readonly UploadFile[] = taken;
+    try {
+      const fields = await readMultipart(request, LIMITS, (file) => this.files.take(file, taken));
+      const said = describe(fields);
+      files = await this.files.unpack(taken);
+      const [file, ...others] = inOrder(files) as [UploadFile, ...UploadFile[]];
+      return { ...said, file, ...(others.length > 0 && { others }) };
+    } catch (error) {
+      await discardAll(files);
+      throw error;
+    }
+  }
+}
+
+function describe(fields: ReadonlyMap<string, string>): Omit<Upload, 'file' | 'others'> {
+  for (const name of fields.keys()) {
+    if (!FIELDS.includes(name))
+      throw new MalformedBody(`There is no part "${name}"`, { field: name, expected: `one of file, ${FIELDS.join(', ')}` });
+  }
+  const model = modelName(fields.get('name'), 'name');
+  const stage = fields.get('stage');
+  const version = fields.get('version');
+  return {
+    model,
+    ...metadataOf(fields.get('metadata')),
+    ...(stage !== undefined && { stage: stageOf(stage) }),
+    ...(version !== undefined && { version: versionNumber(version, 'version') }),
+  };
+}
+
+function metadataOf(text: string | undefined): Pick<Upload, 'metadata' | 'description' | 'tags'> {
+  if (text === undefined) return { metadata: {} };
+  const { description, tags, ...metadata } = checked(ModelMetadata, parseJson(Buffer.from(text)), 'metadata');
+  return { metadata: { ...metadata }, ...(description !== undefined && { description }), ...(tags !== undefined && { tags }) };
+}
+
+/** @throws MalformedBody */
+function stageOf(text: string): Stage {
+  const stage = STAGES.find((known) => known === text);
+  if (stage !== undefined) return stage;
+  throw new MalformedBody('stage is none that there is', {
+    field: 'stage',
+    expected: `one of ${STAGES.join(', ')}`,
+    actual: text.slice(0, 80),
+  });
+}

@@ -44,7 +44,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'model-name',
     'models.errors',
     'registry-journal',
-    'registry-state',
+    'registry-records',
     'served-version',
   ],
   inference: ['inference-call', 'inference.errors', 'inference.service'],
@@ -125,6 +125,7 @@ describe('the house', () => {
         'wire/read-json',
         'wire/read-multipart',
         'protocols/native/native-codec.interceptor',
+        'models/api/model-etag.interceptor', // of an observable
         'runtime/hosts/host-process',
         'runtime/hosts/host-channel',
       ],

@@ -64,6 +64,12 @@ export class StorageConfig {
   @Max(8760)
   readonly uploadTtlHours: number = 24;
 
+  @Setting('UNDELETE_DAYS', 'How long deleted versions and models can be brought back; then their files may be collected.')
+  @IsInt()
+  @Min(0)
+  @Max(3650)
+  readonly undeleteDays: number = 30;
+
   @Setting('SCRUB_DAYS', 'In how many days every stored byte is read and checked once, in the background; 0: never.')
   @IsInt()
   @Min(0)

@@ -1,6 +1,6 @@
 import { InferenceConfig, RuntimeConfig } from '../config/app-config';
 import type { ModelMetadata } from '../models/upload/model-metadata';
-import type { VersionRecord } from '../models/registry/registry-state';
+import type { VersionRecord } from '../models/registry/registry-records';
 import { ServedVersion } from '../models/serving/served-version';
 import type { EngineAnswer, EngineRun, LoadedModel } from '../runtime/model-runtime.port';
 import { InferenceFailed } from '../runtime/runtime.errors';

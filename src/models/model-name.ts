@@ -29,6 +29,20 @@ export function pageSize(text: string): number {
   throw new InvalidName('limit', 'a whole number from 1 to 1000', text);
 }
 
+/** Why something is done, where a query says so. @throws InvalidName beyond 1024 characters, or where it comes twice */
+export function reasonText(text: unknown): { readonly reason?: string } {
+  if (text === undefined) return {};
+  if (typeof text === 'string' && text.length <= 1024) return { reason: text };
+  throw new InvalidName('reason', 'one text of at most 1024 characters', JSON.stringify(text));
+}
+
+/** A moment, from a query. @throws InvalidName */
+export function moment(text: unknown, field: string): string {
+  const time = typeof text === 'string' && /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isFinite(time)) return new Date(time).toISOString();
+  throw new InvalidName(field, 'a time as 2026-11-22T12:00:00Z, or a day (its beginning, UTC)', JSON.stringify(text));
+}
+
 /** The name of an uploaded file: never a path. @throws InvalidName */
 export function fileName(text: string): string {
   if (FILE_NAME.test(text) && !text.includes('..')) return text;

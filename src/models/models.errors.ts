@@ -22,25 +22,28 @@ export class UploadIncomplete extends AppError {
   }
 }
 
-/** There is no model of this name. */
+/** There is no model of this name; or there was one, and it is deleted. */
 export class ModelNotFound extends AppError {
   readonly code = 'MODEL_NOT_FOUND';
   readonly kind = 'not-found' as const;
-  constructor(model: string) {
-    super(`There is no model "${model}"`, { field: 'model', actual: model });
+  /** @param at the moment of which a state was asked for, if not now */
+  constructor(model: string, deletion?: { readonly at: string }, at?: string) {
+    const when = at === undefined ? '' : ` at ${at}`;
+    const text = deletion === undefined ? `There ${at === undefined ? 'is' : 'was'} no model "${model}"${when}` : `The model "${model}" was deleted at ${deletion.at}`; // prettier-ignore
+    super(deletion !== undefined && at === undefined ? `${text}: undelete it, or upload a new one` : text, {
+      field: 'model',
+      actual: model,
+    });
   }
 }
 
-/** The model has no version of this number. */
+/** The model has no version of this number; or it had one, and it is deleted. */
 export class VersionNotFound extends AppError {
   readonly code = 'VERSION_NOT_FOUND';
   readonly kind = 'not-found' as const;
-  constructor(model: string, version: number, known: readonly number[]) {
-    super(`The model "${model}" has no version ${version}`, {
-      field: 'version',
-      expected: `one of ${listed(known)}`,
-      actual: String(version),
-    });
+  constructor(model: string, version: number, known: readonly number[], deletion?: { readonly at: string }) {
+    const text = deletion === undefined ? `The model "${model}" has no version ${version}` : `Version ${version} of "${model}" was deleted at ${deletion.at}: undelete it`; // prettier-ignore
+    super(text, { field: 'version', expected: `one of ${listed(known)}`, actual: String(version) });
   }
 }
 
@@ -143,5 +146,74 @@ export class GoldenMismatch extends AppError {
   readonly kind = 'invalid' as const;
   constructor(field: string, expected: string, actual: string) {
     super(`The model does not answer what ${field} says`, { field, expected, actual });
+  }
+}
+
+/** A version is not deleted while calls may need it: it is in production, an alias points at it, or a call runs on it. */
+export class VersionInUse extends AppError {
+  readonly code = 'VERSION_IN_USE';
+  readonly kind = 'conflict' as const;
+  constructor(model: string, version: number, use: string, remedy: string) {
+    super(`Version ${version} of "${model}" is not deleted: ${use}. ${remedy}`, {
+      field: 'version',
+      expected: 'a version that nothing uses',
+      actual: use,
+    });
+  }
+}
+
+/** What shall come back was not deleted. */
+export class NotDeleted extends AppError {
+  readonly code = 'NOT_DELETED';
+  readonly kind = 'conflict' as const;
+  constructor(model: string, version?: number) {
+    const what = version === undefined ? `The model "${model}"` : `Version ${version} of "${model}"`;
+    super(`${what} is not deleted`, { field: version === undefined ? 'model' : 'version' });
+  }
+}
+
+/** What shall come back was deleted too long ago: its bytes are gone. */
+export class BytesCollected extends AppError {
+  readonly code = 'BYTES_COLLECTED';
+  readonly kind = 'conflict' as const;
+  constructor(model: string, versions: readonly number[]) {
+    super(`The bytes of ${listed(versions)} of "${model}" were collected after it was deleted: upload it again`, {
+      field: 'version',
+      expected: 'a version whose files are still stored',
+      actual: listed(versions),
+    });
+  }
+}
+
+/** A promotion would break those who call the version that is in production now. */
+export class SignatureChanged extends AppError {
+  readonly code = 'SIGNATURE_CHANGED';
+  readonly kind = 'conflict' as const;
+  /** @param differences each with what it is about, what callers rely on, and what they would meet */
+  constructor(model: string, version: number, present: number, differences: readonly Required<ErrorDetails>[]) {
+    const [first] = differences as readonly [Required<ErrorDetails>];
+    const told = differences.slice(0, 10).map(({ field, expected, actual }) => `${field}: ${expected} -> ${actual}`);
+    super(
+      `Version ${version} of "${model}" does not take over from version ${present}, whose callers it would break: ${told.join('; ')}. Promote it with "force": true if they know`,
+      first,
+    );
+  }
+}
+
+/** A version that shall be promoted does not answer here what its golden rows say, though it did when it was uploaded. */
+export class GoldenDeviation extends AppError {
+  readonly code = 'GOLDEN_DEVIATION';
+  readonly kind = 'conflict' as const;
+  constructor(model: string, version: number, { details }: GoldenMismatch) {
+    super(`Version ${version} of "${model}" does not answer on this machine what ${details.field} says: promote it with "force": true if that is right`, details); // prettier-ignore
+  }
+}
+
+/** The key of a request was used before, for another request. */
+export class IdempotencyKeyReused extends AppError {
+  readonly code = 'IDEMPOTENCY_KEY_REUSED';
+  readonly kind = 'invalid' as const;
+  constructor(before: string, now: string) {
+    super('This Idempotency-Key was used for another request: take a new one', { field: 'Idempotency-Key', expected: before, actual: now });
   }
 }

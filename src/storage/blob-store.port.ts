@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { hasCode } from '../errors/has-code';
 
 /** How a disk says that it has lost bytes: a sector that cannot be read, a checksum of the file system that does not hold. */
-const LOST = ['EIO', 'EBADMSG', 'EUCLEAN'];
+export const LOST = ['EIO', 'EBADMSG', 'EUCLEAN'];
 
 /** What a blob is called: the SHA-256 of its bytes (64 hex digits), or `<64 hex>.<n>` where event n had condemned that name before. */
 export type BlobName = string;
@@ -54,6 +54,12 @@ export abstract class BlobStore {
    * @throws NoSpace
    */
   abstract put(staged: StagedBlob, name?: BlobName): Promise<BlobInfo>;
+
+  /**
+   * Holds on to stored bytes as if they had just arrived: whatever becomes of the name, they stay until they are discarded.
+   * @throws BlobMissing also where they are not what the name promises
+   */
+  abstract retain(name: BlobName): Promise<StagedBlob>;
 
   /** @throws BlobMissing */
   abstract open(name: BlobName): Promise<Readable>;

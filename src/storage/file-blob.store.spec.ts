@@ -146,6 +146,13 @@ describe(`${FileBlobStore.name} on disk`, () => {
       expect(await files()).toEqual([PATH]);
     });
 
+    it('holds on to no damaged bytes, and leaves nothing behind', async () => {
+      await put('bytes');
+      await damage(join(root, PATH), (path) => writeFile(path, 'bytez'));
+      await expect(store.retain(DIGEST)).rejects.toBeInstanceOf(BlobMissing);
+      expect(await readdir(join(root, '.staging'))).toEqual([]);
+    });
+
     it('heals a damaged blob that many put at the same time', async () => {
       await put('bytes');
       await damage(join(root, PATH), (path) => writeFile(path, 'bytez'));

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { access, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { access, link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { hasCode } from '../errors/has-code';
-import { type BlobInfo, type BlobName, BlobStore, type ListedBlob, type LocalBlob, type StagedBlob } from './blob-store.port';
+import { type BlobInfo, type BlobName, BlobStore, type ListedBlob, type LocalBlob, LOST, type StagedBlob } from './blob-store.port';
 import { discardFile, DurableFiles } from './durable-files';
 import { FreeSpace } from './free-space';
 import { openRegular } from './regular-file';
@@ -35,6 +35,22 @@ export class FileBlobStore extends BlobStore {
 
   put(staged: StagedBlob, name: BlobName = staged.digest): Promise<BlobInfo> {
     return this.files.guard(() => this.keep(staged, name));
+  }
+
+  async retain(name: BlobName): Promise<StagedBlob> {
+    const path = await this.files.freshPath();
+    // a second name first: what is read here is what stays
+    await link(this.pathOf(name), path).catch((error: unknown) => this.missing(name, error));
+    const discard = () => discardFile(path);
+    try {
+      const { digest, bytes } = await digestOf(path, name);
+      if (name.startsWith(digest)) return { digest, bytes, path, discard };
+    } catch (error) {
+      await discard();
+      throw error;
+    }
+    await discard();
+    throw new BlobMissing(name);
   }
 
   async open(name: BlobName): Promise<Readable> {
@@ -176,6 +192,23 @@ export class FileBlobStore extends BlobStore {
   private missing(name: BlobName, error: unknown): never {
     throw hasCode(error, 'ENOENT') ? new BlobMissing(name, { cause: error }) : error;
   }
+}
+
+/** @throws BlobMissing where no regular file is there, or the disk has lost its bytes */
+async function digestOf(path: string, name: BlobName): Promise<{ readonly digest: string; readonly bytes: number }> {
+  const file = await openRegular(path);
+  if (file === undefined) throw new BlobMissing(name);
+  const hash = createHash('sha256');
+  let bytes = 0;
+  try {
+    for await (const chunk of file.createReadStream()) {
+      hash.update(chunk as Buffer);
+      bytes += (chunk as Buffer).length;
+    }
+  } catch (error) {
+    throw hasCode(error, ...LOST) ? new BlobMissing(name, { cause: error }) : error;
+  }
+  return { digest: hash.digest('hex'), bytes };
 }
 
 /** @param passedOver what else than nothing and a file may be there in place of the folder */

@@ -31,6 +31,12 @@ export class MemoryBlobStore extends BlobStore {
     return { name, bytes: staged.bytes };
   }
 
+  async retain(name: BlobName): Promise<StagedBlob> {
+    const content = this.find(name);
+    if (!(await this.verify(name))) throw new BlobMissing(name);
+    return this.stage(Readable.from([content]), content.length);
+  }
+
   async open(name: BlobName): Promise<Readable> {
     return Readable.from([this.find(name)]);
   }

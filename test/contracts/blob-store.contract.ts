@@ -32,6 +32,35 @@ export function blobStoreContract(makeStore: () => Promise<BlobStore> | BlobStor
     staged = [];
   });
 
+  describe('holding on to stored bytes', () => {
+    const retain = async (name: string): Promise<StagedBlob> => {
+      const blob = await store.retain(name);
+      staged.push(blob);
+      return blob;
+    };
+
+    it('keeps them when their name goes, and stores them under another', async () => {
+      const { name } = await put('bytes');
+      const held = await retain(name);
+      await store.remove(name);
+      expect(held).toMatchObject({ digest: sha256('bytes'), bytes: 5 });
+      expect(await readFile(held.path, 'utf8')).toBe('bytes');
+      await store.put(held, `${name}.7`);
+      expect(await read(`${name}.7`)).toBe('bytes');
+      expect(await list()).toMatchObject([{ name: `${name}.7` }]);
+    });
+
+    it('leaves the stored ones alone when it is given up', async () => {
+      const { name } = await put('bytes');
+      await (await store.retain(name)).discard();
+      expect(await read(name)).toBe('bytes');
+    });
+
+    it('refuses what is not there', async () => {
+      await expect(store.retain(NEVER_STORED)).rejects.toBeInstanceOf(BlobMissing);
+    });
+  });
+
   describe('while staging', () => {
     it('hashes and counts the bytes of all chunks', async () => {
       const blob = await store.stage(Readable.from([Buffer.from('by'), Buffer.from('t'), Buffer.from('es')]), 100);

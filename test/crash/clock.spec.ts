@@ -141,7 +141,7 @@ describe('a collection with a minimal age', () => {
     const event = { kind: 'version.published', model: 'm', version: 1, digest: 'd', manifest, engine: 'onnx', executable: 'e' } as const;
     await journal.commit('tester', () => ({ ...event, signature: { inputs: [], outputs: [] } }));
     const collector = new BlobCollector(state, journal, blobs);
-    collect = async () => (await collector.collect('tester', DAY_MS)).condemned;
+    collect = async () => (await collector.collect('tester', { minAgeMs: DAY_MS, undeleteMs: DAY_MS })).condemned;
   });
 
   it.each([

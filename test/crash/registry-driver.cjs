@@ -4,17 +4,20 @@
 // usage: node registry-driver.cjs ROOT [--mutant NAME] STEP...
 //   publish:MODEL:TEXT[:STAGE]   upload a file of that text (a repeated `x1000000` makes it long: TEXTx1000000)
 //   promote:MODEL:VERSION        move a version into production
-//   collect                      take away what no version needs, however young
+//   archive:MODEL:VERSION        move a version out of production
+//   rollback:MODEL               bring back what was in production before
+//   alias:MODEL:ALIAS:VERSION    point an alias at a version
+//   delete:MODEL[:VERSION]       delete a version, or the model
+//   undelete:MODEL[:VERSION]     bring it back
+//   collect                      take away what no version needs, however young; what was deleted may come back
+//   purge                        take away also what was deleted
 //   orphan:TEXT                  put a blob without an event, as an upload does that is lost in between
 //   checkpoint                   write a checkpoint of the state
 // answers: {"ack":"publish","model":…,"version":…,"sha256":…} …, or {"error":CODE,"step":…} for a step that failed; then the next step
 const { writeSync } = require('node:fs');
-const { join } = require('node:path');
-const { Readable } = require('node:stream');
-
-const dist = (path) => require(join(__dirname, '..', '..', 'dist', path));
 const { Logger } = require('@nestjs/common');
 const { mutate } = require('./mutants.cjs');
+const { dist, registryHouse } = require('./registry-house.cjs');
 
 const [root, ...rest] = process.argv.slice(2);
 if (rest[0] === '--mutant') {
@@ -23,30 +26,8 @@ if (rest[0] === '--mutant') {
 }
 
 Logger.overrideLogger(false);
-const { FileBlobStore } = dist('storage/file-blob.store');
-const { FileEventLog } = dist('storage/file-event.log');
-const { ModelRuntime } = dist('runtime/model-runtime.port');
-const { RegistryState } = dist('models/registry/registry-state');
-const { RegistryJournal } = dist('models/registry/registry-journal');
-const { ModelCatalog } = dist('models/serving/model-catalog');
-const { ModelResidency } = dist('models/serving/model-residency');
-const { ModelsConfig, RuntimeConfig } = dist('config/app-config');
-const { ModelRegistry } = dist('models/model-registry.service');
-const { BlobCollector } = dist('models/upkeep/blob-collector');
-const { VersionFaults } = dist('models/serving/version-faults');
-
-/** Takes every file for a model: what an engine makes of one is not what is tried here. */
-class AnyRuntime extends ModelRuntime {
-  async import() {
-    return { engine: 'onnx', signature: { inputs: [], outputs: [] }, unbounded: [], initializerBytes: 0, options: {}, trials: [] };
-  }
-  async load() {
-    return { run: async () => ({ outputs: [], queueMs: 0, inferMs: 0 }), unload: async () => {} };
-  }
-}
-
-/** What models cost is kept by nobody: it is disposable, and never flushed. */
-const NO_MEASUREMENTS = { find: async () => undefined, of: () => undefined, keep: async () => {} };
+const CHANGE = { actor: 'driver' };
+const KEPT_MS = 3_600_000;
 
 const say = (value) => writeSync(1, `${JSON.stringify(value)}\n`);
 const contentOf = (text) => {
@@ -55,34 +36,50 @@ const contentOf = (text) => {
 };
 
 async function main() {
-  const blobs = new FileBlobStore(root);
-  const log = new FileEventLog(root);
-  const state = new RegistryState();
-  const journal = new RegistryJournal(log, state);
-  const faults = new VersionFaults();
-  const residency = new ModelResidency(new AnyRuntime(), blobs, NO_MEASUREMENTS, new RuntimeConfig(), new ModelsConfig());
-  const catalog = new ModelCatalog(state, residency, faults);
-  const registry = new ModelRegistry(state, journal, catalog, new AnyRuntime(), blobs, faults, NO_MEASUREMENTS);
-  const collector = new BlobCollector(state, journal, blobs);
+  const { blobs, state, journal, stages, description, deletion, uploads, collector, stage } = registryHouse(root);
   await journal.onModuleInit();
   say({ ack: 'open', seq: state.position.seq });
 
   const steps = {
-    async publish(model, text, stage) {
-      const blob = await blobs.stage(Readable.from(contentOf(text)), 2 ** 31);
-      const upload = { model, file: { name: 'model.onnx', blob }, metadata: {}, ...(stage && { stage }) };
-      const { record } = await registry.publish(upload, 'driver');
+    async publish(model, text, wanted) {
+      const blob = await stage(contentOf(text));
+      const upload = { model, file: { name: 'model.onnx', blob }, metadata: {}, ...(wanted && { stage: wanted }) };
+      const { record } = await uploads.accept(upload, CHANGE);
       return { model, version: record.version, sha256: blob.digest, blob: record.blob };
     },
     async promote(model, version) {
-      await registry.move(model, Number(version), 'production', { actor: 'driver' });
+      await stages.move(model, Number(version), 'production', CHANGE);
       return { model, version: Number(version) };
     },
+    async archive(model, version) {
+      await stages.move(model, Number(version), 'archived', CHANGE);
+      return { model, version: Number(version) };
+    },
+    async rollback(model) {
+      return { model, version: (await stages.rollback(model, CHANGE)).version };
+    },
+    async alias(model, alias, version) {
+      await description.setAlias(model, alias, Number(version), CHANGE);
+      return { model, alias, version: Number(version) };
+    },
+    async delete(model, version) {
+      if (version === undefined) await deletion.deleteModel(model, CHANGE);
+      else await deletion.deleteVersion(model, Number(version), CHANGE);
+      return { model, ...(version && { version: Number(version) }) };
+    },
+    async undelete(model, version) {
+      if (version === undefined) await deletion.undeleteModel(model, CHANGE);
+      else await deletion.undeleteVersion(model, Number(version), CHANGE);
+      return { model, ...(version && { version: Number(version) }) };
+    },
     async collect() {
-      return { condemned: (await collector.collect('driver', 0)).condemned };
+      return { condemned: (await collector.collect('driver', { minAgeMs: 0, undeleteMs: KEPT_MS })).condemned };
+    },
+    async purge() {
+      return { condemned: (await collector.collect('driver', { minAgeMs: 0, undeleteMs: -KEPT_MS })).condemned };
     },
     async orphan(text) {
-      const blob = await blobs.stage(Readable.from(contentOf(text)), 2 ** 31);
+      const blob = await stage(contentOf(text));
       await blobs.put(blob, state.blobName(blob.digest));
       await blob.discard();
       return { sha256: blob.digest };

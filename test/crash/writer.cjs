@@ -7,13 +7,10 @@
 //   standard output: `open`, `quiet`, then the summary of every model as JSON
 const { createHash } = require('node:crypto');
 const { openSync, writeSync } = require('node:fs');
-const { join } = require('node:path');
-const { Readable } = require('node:stream');
 const { setTimeout: sleep } = require('node:timers/promises');
-
-const dist = (path) => require(join(__dirname, '..', '..', 'dist', path));
 const { Logger } = require('@nestjs/common');
 const { mutate } = require('./mutants.cjs');
+const { dist, registryHouse } = require('./registry-house.cjs');
 
 const LANES = 2;
 const MODELS = ['a', 'b', 'c'];
@@ -32,28 +29,7 @@ const { DurableFiles } = dist('storage/durable-files');
 const { FileBlobStore } = dist('storage/file-blob.store');
 const { FileEventLog } = dist('storage/file-event.log');
 const { LOG_START } = dist('storage/event-log.port');
-const { ModelRuntime } = dist('runtime/model-runtime.port');
 const { RegistryState } = dist('models/registry/registry-state');
-const { RegistryJournal } = dist('models/registry/registry-journal');
-const { ModelCatalog } = dist('models/serving/model-catalog');
-const { ModelResidency } = dist('models/serving/model-residency');
-const { ModelsConfig, RuntimeConfig } = dist('config/app-config');
-const { ModelRegistry } = dist('models/model-registry.service');
-const { BlobCollector } = dist('models/upkeep/blob-collector');
-const { VersionFaults } = dist('models/serving/version-faults');
-
-/** Takes every file for a model: what an engine makes of one is not what is tried here. */
-class AnyRuntime extends ModelRuntime {
-  async import() {
-    return { engine: 'onnx', signature: { inputs: [], outputs: [] }, unbounded: [], initializerBytes: 0, options: {}, trials: [] };
-  }
-  async load() {
-    return { run: async () => ({ outputs: [], queueMs: 0, inferMs: 0 }), unload: async () => {} };
-  }
-}
-
-/** What models cost is kept by nobody: it is disposable, and never flushed. */
-const NO_MEASUREMENTS = { find: async () => undefined, of: () => undefined, keep: async () => {} };
 
 const history = openSync(historyPath, 'a');
 const note = (value) => writeSync(history, `${JSON.stringify(value)}\n`);
@@ -98,15 +74,7 @@ function summaryOf(model, last = Infinity) {
 }
 
 async function main() {
-  const blobs = new FileBlobStore(root);
-  const log = new FileEventLog(root);
-  const state = new RegistryState();
-  const journal = new RegistryJournal(log, state);
-  const faults = new VersionFaults();
-  const residency = new ModelResidency(new AnyRuntime(), blobs, NO_MEASUREMENTS, new RuntimeConfig(), new ModelsConfig());
-  const catalog = new ModelCatalog(state, residency, faults);
-  const registry = new ModelRegistry(state, journal, catalog, new AnyRuntime(), blobs, faults, NO_MEASUREMENTS);
-  const collector = new BlobCollector(state, journal, blobs);
+  const { blobs, log, state, journal, stages, uploads, collector, stage: stageChunks } = registryHouse(root);
   let quiet = false;
   let count = 0;
 
@@ -120,7 +88,7 @@ async function main() {
   };
 
   const text = () => (chance() < 0.6 ? `contested ${now() / CONTESTED_NS} ${below(6)}` : `${name} ${++count} ${seed}`);
-  const stage = (content) => blobs.stage(Readable.from([Buffer.from(content)]), 2 ** 20);
+  const stage = (content) => stageChunks([Buffer.from(content)]);
   const known = () => oneOf(state.list().filter(({ versions }) => versions.size > 0));
 
   /** Each makes what it will ask for, and then asks. @returns [what is asked, the asking], or undefined where there is nothing to ask */
@@ -140,7 +108,7 @@ async function main() {
           ...(production && { stage: 'production' }),
           ...(version && { version }),
         };
-        const { record, created } = await registry.publish(upload, name);
+        const { record, created } = await uploads.accept(upload, { actor: name });
         return { model, version: record.version, created, digest: record.digest, sha256: blob.digest, blob: record.blob };
       };
       return [{ model, sha256, file, production, version }, ask];
@@ -150,11 +118,11 @@ async function main() {
       if (model === undefined) return undefined;
       const version = oneOf([...model.versions.keys()].slice(-8)); // few, so that they are fought for
       const args = { model: model.name, version, stage: wanted };
-      return [args, async () => void (await registry.move(model.name, version, wanted, { actor: name }))];
+      return [args, async () => void (await stages.move(model.name, version, wanted, { actor: name }))];
     },
     collect() {
       const minAgeMs = oneOf([0, 0, 0, HOUR_MS]);
-      return [{ minAgeMs }, async () => ({ condemned: (await collector.collect(name, minAgeMs)).condemned })];
+      return [{ minAgeMs }, async () => ({ condemned: (await collector.collect(name, { minAgeMs, undeleteMs: HOUR_MS })).condemned })];
     },
     orphan() {
       const content = text();

@@ -76,13 +76,17 @@ describe('the documentation', () => {
       'ModelChangesController_removeAlias',
       'ModelChangesController_rollback',
       'ModelChangesController_setAlias',
-      'ModelsController_artifact',
+      'ModelDeletionController_deleteModel',
+      'ModelDeletionController_deleteVersion',
+      'ModelDeletionController_undeleteModel',
+      'ModelDeletionController_undeleteVersion',
       'ModelsController_describe',
-      'ModelsController_describeVersion',
       'ModelsController_history',
       'ModelsController_list',
       'ModelsController_upload',
       'PredictController_predict',
+      'VersionsController_artifact',
+      'VersionsController_describeVersion',
     ]);
     const router = (app.app.getHttpAdapter().getInstance() as { router: { stack: readonly { route?: { path: string } }[] } }).router;
     const served = router.stack.flatMap(({ route }) =>

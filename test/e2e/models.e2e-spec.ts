@@ -10,8 +10,11 @@ describe('the registry', () => {
   beforeEach(async () => void (app = await TestApp.start()));
   afterEach(() => app.close());
 
-  const promote = (model: string, version: number, stage = 'production') =>
-    app.request().post(`/api/v1/models/${model}/versions/${version}/promote`).send({ stage, reason: 'a test' });
+  const promote = (model: string, version: number, stage = 'production', more: object = {}) =>
+    app
+      .request()
+      .post(`/api/v1/models/${model}/versions/${version}/promote`)
+      .send({ stage, reason: 'a test', ...more });
   const answerOf = async (model: string, query = ''): Promise<unknown> =>
     (await app.predict(model, { instances: [[10]] }, query).expect(200)).body.predictions[0].prediction;
 
@@ -47,13 +50,17 @@ describe('the registry', () => {
     });
     expect((await app.request().get('/api/v1/models/klass/versions/1').expect(200)).body).toEqual(body);
     const model = await app.request().get('/api/v1/models/klass').expect(200);
-    expect(model.body).toEqual({ name: 'klass', description: 'one line', tags: ['a', 'b'], production: null, latest: 1, versions: [body] });
+    const summary = {
+      ...{ name: 'klass', description: 'one line', tags: ['a', 'b'], production: null, latest: 1, versionCount: 1, aliases: {} },
+      ...{ createdAt: body.publishedAt, updatedAt: expect.stringMatching(/^\d{4}-.*Z$/) },
+    };
+    expect(model.body).toEqual({ ...summary, versions: [body], deletedVersions: [] });
     const list = await app.request().get('/api/v1/models').expect(200);
-    expect(list.body).toEqual({ models: [{ name: 'klass', description: 'one line', tags: ['a', 'b'], production: null, latest: 1 }] });
+    expect(list.body).toEqual({ models: [summary], total: 1, next: null });
   });
 
   it('lists nothing before anything is there', async () => {
-    expect((await app.request().get('/api/v1/models').expect(200)).body).toEqual({ models: [] });
+    expect((await app.request().get('/api/v1/models').expect(200)).body).toEqual({ models: [], total: 0, next: null });
   });
 
   it('never makes a new upload the default by itself', async () => {
@@ -99,8 +106,9 @@ describe('the registry', () => {
 
   it('makes a new version of an equal file with other metadata', async () => {
     await app.serve('line', FIRST, { featureNames: ['a'] });
-    const { body } = await app.upload('line', FIRST, { metadata: { featureNames: ['b'] }, stage: 'production' }).expect(201);
+    const { body } = await app.upload('line', FIRST, { metadata: { featureNames: ['b'] } }).expect(201);
     expect(body.version).toBe(2);
+    await promote('line', 2, 'production', { force: true }).expect(200);
     await app.predict('line', { features: { b: 1 } }).expect(200);
     await app.predict('line', { features: { a: 1 } }, '?version=1').expect(200);
   });

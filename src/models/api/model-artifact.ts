@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { ModelBlobs } from '../../storage/blob-store.port';
 import { packTarGz } from '../../wire/archive/pack-archive';
 import type { ManifestFile } from '../upload/manifest';
-import type { VersionRecord } from '../registry/registry-state';
+import type { VersionRecord } from '../registry/registry-records';
 
 /** The files of a version, as somebody downloads them. */
 export interface Artifact {

@@ -10,7 +10,7 @@ export interface HistoryPage {
   readonly next: number | null;
 }
 
-/** What happened to a model, read from the log. */
+/** What happened to a model, read from the log; also to one that is deleted. */
 @Injectable()
 export class ModelHistory {
   constructor(
@@ -20,7 +20,7 @@ export class ModelHistory {
 
   /** @param before only events with a lesser number @throws ModelNotFound, LogDamaged */
   async page(model: string, limit: number, before = Number.POSITIVE_INFINITY): Promise<HistoryPage> {
-    const older = this.state.require(model).events.filter((seq) => seq < before);
+    const older = this.state.requireKnown(model).events.filter((seq) => seq < before);
     const numbers = older.slice(-limit).reverse();
     const events = await Promise.all(numbers.map((seq) => this.log.event(seq)));
     return { events, next: older.length > numbers.length ? (numbers.at(-1) ?? null) : null };

@@ -1,32 +1,28 @@
-import { ApiProperty } from '@nestjs/swagger';
-import type { Measured } from '../../runtime/model-runtime.port';
-import type { Signature } from '../../runtime/tensor';
-import type { Manifest } from '../upload/manifest';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { type Stage, STAGES } from '../registry/registry-event';
-import type { ModelRecord, VersionRecord } from '../registry/registry-state';
+import type { DeletedVersion, Deletion, ModelRecord, VersionRecord } from '../registry/registry-records';
+import type { ModelPage } from './model-page';
+import { type VersionFindings, VersionView } from './version-view';
 
-const EXAMPLE_DIGEST = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08';
-const EXAMPLE_SIGNATURE: Signature = {
-  inputs: [{ name: 'features', datatype: 'FP32', shape: [-1, 4] }],
-  outputs: [
-    { name: 'label', datatype: 'INT64', shape: [-1] },
-    { name: 'probabilities', datatype: 'FP32', shape: [-1, 3] },
-  ],
-};
+/** That something was deleted, and how long it can come back. */
+export class DeletionView {
+  @ApiProperty({ example: '2026-11-22T12:00:00.000Z' })
+  readonly at!: string;
 
-const EXAMPLE_MEASURED: Measured = {
-  machine: 'onnxruntime 1.30.0 on AMD EPYC 7763 64-Core Processor',
-  loadMs: 1.2,
-  memoryBytes: 204_800,
-  curve: [
-    { rows: 1, micros: 11.2 },
-    { rows: 32, micros: 15.9 },
-  ],
-  bestBatch: 32,
-  batchable: true,
-  exactInBatches: true,
-  repeatable: true,
-};
+  @ApiProperty({ example: 'anonymous' })
+  readonly by!: string;
+
+  @ApiPropertyOptional({ example: 'trained on the wrong feed' })
+  readonly reason?: string;
+
+  @ApiProperty({ example: '2026-12-22T12:00:00.000Z', description: 'Its files are kept until then: so long it can be undeleted' })
+  readonly keptUntil!: string;
+
+  constructor({ at, by, reason }: Deletion, undeleteDays: number) {
+    Object.assign(this, { at, by, ...(reason !== undefined && { reason }) });
+    this.keptUntil = new Date(Date.parse(at) + undeleteDays * 86_400_000).toISOString();
+  }
+}
 
 /** A model as the API shows it in a list. */
 export class ModelSummary {
@@ -42,116 +38,47 @@ export class ModelSummary {
   @ApiProperty({ type: Number, nullable: true, example: 1, description: 'The version in production, if any' })
   readonly production!: number | null;
 
-  @ApiProperty({ example: 1, description: 'The newest version' })
-  readonly latest!: number;
+  @ApiProperty({ type: Number, nullable: true, example: 1, description: 'The newest version, if any' })
+  readonly latest!: number | null;
 
-  constructor({ name, description, tags, production, highest }: ModelRecord) {
-    Object.assign(this, { name, description, tags, production: production?.version ?? null, latest: highest });
+  @ApiProperty({ example: 1, description: 'How many versions there are' })
+  readonly versionCount!: number;
+
+  @ApiProperty({ example: { champion: 1 }, type: Object, description: 'Versions by other names; `production` always follows the stage' })
+  readonly aliases!: Readonly<Record<string, number>>;
+
+  @ApiProperty({ example: '2026-11-22T12:00:00.000Z', description: 'When its first version was uploaded' })
+  readonly createdAt!: string;
+
+  @ApiProperty({ example: '2026-11-22T12:00:00.000Z', description: 'When anything of it changed last' })
+  readonly updatedAt!: string;
+
+  @ApiPropertyOptional({ type: () => DeletionView, description: 'Only of a deleted model' })
+  readonly deleted?: DeletionView;
+
+  constructor(record: ModelRecord, undeleteDays: number) {
+    const { name, description, tags, production, versions, aliases, createdAt, updatedAt, deletion } = record;
+    const latest = [...versions.keys()].at(-1) ?? null;
+    const pointers = { production: production?.version ?? null, latest, versionCount: versions.size, aliases: Object.fromEntries(aliases) };
+    Object.assign(this, { name, description, tags, ...pointers, createdAt, updatedAt });
+    if (deletion !== undefined) this.deleted = new DeletionView(deletion, undeleteDays);
   }
 }
 
-/** What this machine found out about a version. */
-export interface VersionFindings {
-  readonly corrupt: boolean;
-  readonly measured: Measured | undefined;
-  /** Names that point at it. */
-  readonly aliases: readonly string[];
-}
-
-/** A version as the API shows it. */
-export class VersionView {
-  @ApiProperty({ example: 'iris' })
-  readonly model!: string;
-
-  @ApiProperty({ example: 1 })
+/** A version that was deleted, and may come back. */
+export class DeletedVersionView {
+  @ApiProperty({ example: 2 })
   readonly version!: number;
 
-  @ApiProperty({ enum: STAGES, example: 'production' })
+  @ApiProperty({ enum: STAGES, example: 'archived', description: 'The stage in which it comes back' })
   readonly stage!: Stage;
 
-  @ApiProperty({ example: ['champion'], type: [String], description: 'Names that point at it' })
-  readonly aliases!: readonly string[];
+  @ApiProperty({ type: DeletionView })
+  readonly deleted: DeletionView;
 
-  @ApiProperty({ example: EXAMPLE_DIGEST, description: 'SHA-256 of the manifest' })
-  readonly digest!: string;
-
-  @ApiProperty({ example: EXAMPLE_DIGEST, description: 'What really computes; `X-Model-Digest` of its predictions' })
-  readonly executable!: string;
-
-  @ApiProperty({ example: 'onnx' })
-  readonly engine!: string;
-
-  @ApiProperty({ example: EXAMPLE_SIGNATURE, type: Object, description: 'Inputs and outputs; -1: free dimension' })
-  readonly signature!: Signature;
-
-  @ApiProperty({ example: {}, type: Object, description: 'What is done to the file before the engine gets it: `zipMap: cut off`' })
-  readonly options!: Readonly<Record<string, string>>;
-
-  @ApiProperty({
-    type: [Object],
-    nullable: true,
-    example: null,
-    description: 'The classes that the model itself names, in the order of its columns',
-  })
-  readonly ownLabels!: readonly (string | number)[] | null;
-
-  @ApiProperty({
-    example: { bounded: true, why: [], initializerBytes: 72 },
-    type: Object,
-    description: 'Whether what a run takes depends on the shapes of its inputs alone; else why not: such a model has a process apart',
-  })
-  readonly placement!: { readonly bounded: boolean; readonly why: readonly string[]; readonly initializerBytes: number | null };
-
-  @ApiProperty({
-    example: EXAMPLE_MEASURED,
-    type: Object,
-    nullable: true,
-    description: 'What it costs on this machine; null: not measured yet',
-  })
-  readonly measured!: Measured | null;
-
-  @ApiProperty({ example: [{ path: 'model.onnx', size: 636, sha256: EXAMPLE_DIGEST }], type: [Object] })
-  readonly files!: Manifest['files'];
-
-  @ApiProperty({ example: { task: 'classification', labels: ['setosa', 'versicolor', 'virginica'] }, type: Object })
-  readonly metadata!: Manifest['metadata'];
-
-  @ApiProperty({ example: '2026-11-22T12:00:00.000Z' })
-  readonly publishedAt!: string;
-
-  @ApiProperty({ example: false, description: 'Whether its stored file is known to be lost or damaged; uploading it again heals it' })
-  readonly corrupt!: boolean;
-
-  @ApiProperty({ example: 'anonymous' })
-  readonly publishedBy!: string;
-
-  constructor({ manifest: { files, metadata }, ...record }: VersionRecord, { corrupt, measured, aliases }: VersionFindings) {
-    const { model, version, stage, digest, executable, engine, signature, publishedAt, publishedBy } = record;
-    const {
-      options = {},
-      labels = null,
-      initializerBytes = null,
-      unbounded = ['nobody has looked into the file yet: upload it again'],
-    } = record;
-    Object.assign(this, {
-      model,
-      version,
-      stage,
-      aliases,
-      digest,
-      executable,
-      engine,
-      signature,
-      options,
-      ownLabels: labels,
-      placement: { bounded: unbounded.length === 0, why: unbounded, initializerBytes },
-      measured: measured ?? null,
-      files,
-      metadata,
-      publishedAt,
-      publishedBy,
-      corrupt,
-    });
+  constructor({ record: { version, stage }, deletion }: DeletedVersion, undeleteDays: number) {
+    Object.assign(this, { version, stage });
+    this.deleted = new DeletionView(deletion, undeleteDays);
   }
 }
 
@@ -160,18 +87,29 @@ export class ModelView extends ModelSummary {
   @ApiProperty({ type: [VersionView] })
   readonly versions: readonly VersionView[];
 
-  constructor(record: ModelRecord, findings: (version: VersionRecord) => VersionFindings) {
-    super(record);
+  @ApiProperty({ type: [DeletedVersionView], example: [], description: 'What may come back' })
+  readonly deletedVersions: readonly DeletedVersionView[];
+
+  constructor(record: ModelRecord, undeleteDays: number, findings: (version: VersionRecord) => VersionFindings) {
+    super(record, undeleteDays);
     this.versions = [...record.versions.values()].map((version) => new VersionView(version, findings(version)));
+    this.deletedVersions = [...record.deletedVersions.values()].map((deleted) => new DeletedVersionView(deleted, undeleteDays));
   }
 }
 
-/** Every model. */
+/** A page of models. */
 export class ModelList {
   @ApiProperty({ type: [ModelSummary] })
   readonly models: readonly ModelSummary[];
 
-  constructor(records: readonly ModelRecord[]) {
-    this.models = records.map((record) => new ModelSummary(record));
+  @ApiProperty({ example: 1, description: 'How many there are in all' })
+  readonly total!: number;
+
+  @ApiProperty({ type: String, nullable: true, example: null, description: 'Ask for `after` this to go on; null: there is no more' })
+  readonly next!: string | null;
+
+  constructor({ models, total, next }: ModelPage, undeleteDays: number) {
+    this.models = models.map((record) => new ModelSummary(record, undeleteDays));
+    Object.assign(this, { total, next });
   }
 }

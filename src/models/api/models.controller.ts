@@ -1,9 +1,10 @@
-import { Controller, Get, Param, Post, Query, Req, Res, StreamableFile } from '@nestjs/common';
+import { Controller, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Refuses } from '../../errors/refuses.decorator';
 import { ImportDeadlineExceeded, InvalidValue, ModelRefused, NumberNotRepresentable } from '../../runtime/runtime.errors';
-import { BlobMissing, CommitUncertain, NoSpace, ReadOnly, SourceTooLarge } from '../../storage/storage.errors';
+import { SourceTooLarge } from '../../storage/storage.errors';
+import { checked } from '../../wire/checked';
 import {
   ArchiveRefused,
   ArchiveTooLarge,
@@ -12,41 +13,36 @@ import {
   MalformedMultipart,
   UnsupportedMediaType,
 } from '../../wire/wire.errors';
-import { HistoryView } from './dto/history.dto';
-import { UploadForm } from './dto/upload.dto';
-import { ModelArtifact } from './model-artifact';
-import { ModelHistory } from './model-history';
-import { modelName, pageSize, versionNumber } from '../model-name';
-import { ModelRegistry } from '../model-registry.service';
-import { ModelList, ModelView, VersionView } from './model-view';
-import {
-  GoldenMismatch,
-  InvalidName,
-  MetadataMismatch,
-  ModelNotFound,
-  UploadIncomplete,
-  VersionNotFound,
-  VersionTaken,
-} from '../models.errors';
+import { modelName, moment, pageSize, versionNumber } from '../model-name';
+import { GoldenMismatch, MetadataMismatch, UploadIncomplete, VersionTaken } from '../models.errors';
+import type { Change } from '../registry/registry-changes';
 import { RegistryState } from '../registry/registry-state';
+import { ModelUpload } from '../upload/model-upload';
 import { UploadReader } from '../upload/upload-reader';
+import { ApiChange, ChangeOf } from './change-of.decorator';
+import { HistoryView } from './dto/history.dto';
+import { ListQuery } from './dto/list-query.dto';
+import { UploadForm } from './dto/upload.dto';
+import { ModelHistory } from './model-history';
+import { pageOf } from './model-page';
+import { ModelPast } from './model-past';
+import { ModelList, ModelView } from './model-view';
+import { VersionView } from './version-view';
+import { BAD_NAME, NO_MODEL, UNCHANGEABLE } from './refusals';
 import { VersionViews } from './version-views';
 
-const ACTOR = 'anonymous';
-const BAD_NAME = new InvalidName('model', 'a name', 'Iris!');
 const MODEL = ApiParam({ name: 'model', type: String, example: 'iris' });
-const VERSION = ApiParam({ name: 'version', example: 1, type: Number });
 
 @ApiTags('models')
 @Controller('api/v1/models')
 export class ModelsController {
   constructor(
-    private readonly registry: ModelRegistry,
     private readonly state: RegistryState,
-    private readonly uploads: UploadReader,
+    private readonly reader: UploadReader,
+    private readonly uploads: ModelUpload,
     private readonly views: VersionViews,
     private readonly events: ModelHistory,
-    private readonly artifacts: ModelArtifact,
+    private readonly past: ModelPast,
   ) {}
 
   @Post()
@@ -54,6 +50,7 @@ export class ModelsController {
     summary: 'Upload a version',
     description: 'An equal file with equal metadata again answers 200 with the version that is there.',
   })
+  @ApiChange()
   @ApiConsumes('multipart/form-data')
   @ApiBody({ type: UploadForm })
   @ApiCreatedResponse({ type: VersionView, description: 'The new version; `Location` is its address' })
@@ -75,59 +72,49 @@ export class ModelsController {
     new GoldenMismatch('metadata.golden[0].outputs.probabilities[0][2]', '0.98', '0.71'),
     new InvalidValue('metadata.golden[0].inputs.features[0][1]', 'a number', 'wide'),
     new NumberNotRepresentable('metadata.golden[0].inputs.features[0][1]', 'a number that FP32 can hold', 1e300),
-    new CommitUncertain(7),
-    new ReadOnly('the file system lacks what the registry needs'),
-    new NoSpace(),
+    ...UNCHANGEABLE,
   )
-  async upload(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<VersionView> {
-    const { record, created } = await this.registry.publish(await this.uploads.read(request), ACTOR);
+  async upload(@Req() request: Request, @ChangeOf() change: Change, @Res({ passthrough: true }) response: Response): Promise<VersionView> {
+    const { record, created } = await this.uploads.accept(await this.reader.read(request), change);
     response.status(created ? 201 : 200).location(`/api/v1/models/${record.model}/versions/${record.version}`);
+    response.setHeader('ETag', this.state.etagOf(record.model));
     return this.views.version(record);
   }
 
   @Get()
-  @ApiOperation({ summary: 'List the models' })
+  @ApiOperation({ summary: 'List the models', description: 'Filtered, sorted, in pages.' })
   @ApiOkResponse({ type: ModelList })
-  list(): ModelList {
-    return new ModelList(this.state.list());
+  @Refuses(
+    new MalformedBody('query.sort must be one of the following values: name, -name', {
+      field: 'query.sort',
+      expected: 'must be one of the following values: name, -name',
+      actual: '"size"',
+    }),
+  )
+  list(@Query() query: ListQuery): ModelList {
+    const asked = checked(ListQuery, query, 'query');
+    return this.views.list(pageOf(asked.deleted === 'true' ? this.state.listDeleted() : this.state.list(), asked));
   }
 
   @Get(':model')
   @MODEL
-  @ApiOperation({ summary: 'A model and its versions' })
-  @ApiOkResponse({ type: ModelView })
-  @Refuses(BAD_NAME, new ModelNotFound('iris'))
-  describe(@Param('model') model: string, @Res({ passthrough: true }) response: Response): ModelView {
-    const record = this.state.require(modelName(model, 'model'));
-    response.setHeader('ETag', this.views.etag(record.name));
-    return this.views.model(record);
-  }
-
-  @Get(':model/versions/:version/artifact')
-  @MODEL
-  @VERSION
-  @ApiOperation({ summary: 'The files of a version', description: 'One as itself, several as a tar.gz that can be uploaded again.' })
-  @ApiOkResponse({
-    description: 'The bytes; `ETag` is the digest of the version',
-    content: {
-      'application/octet-stream': { schema: { type: 'string', format: 'binary' }, example: 'the bytes of an ONNX file' },
-      'application/gzip': { schema: { type: 'string', format: 'binary' }, example: 'the bytes of a tar.gz' },
-    },
+  @ApiQuery({ name: 'at', required: false, type: String, description: 'How it was at that time, as 2026-11-22T12:00:00Z' })
+  @ApiOperation({
+    summary: 'A model and its versions',
+    description: 'As they are, with the `ETag` that `If-Match` wants; or as they were.',
   })
-  @Refuses(BAD_NAME, new ModelNotFound('iris'), new VersionNotFound('iris', 9, [1, 2]), new BlobMissing('9f86d081884c7d65'))
-  async artifact(
+  @ApiOkResponse({ type: ModelView })
+  @Refuses(BAD_NAME, NO_MODEL)
+  async describe(
     @Param('model') model: string,
-    @Param('version') version: string,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<StreamableFile> {
-    const record = this.state.requireVersion(modelName(model, 'model'), versionNumber(version, 'version'));
-    const { content, type, fileName, bytes } = await this.artifacts.open(record);
-    response.setHeader('ETag', `"${record.digest}"`);
-    return new StreamableFile(content, {
-      type,
-      disposition: `attachment; filename="${fileName}"`,
-      ...(bytes !== undefined && { length: bytes }),
-    });
+    @Query('at') at?: string,
+  ): Promise<ModelView> {
+    const name = modelName(model, 'model');
+    if (at !== undefined) return this.views.model(await this.past.modelAt(name, moment(at, 'at')));
+    const record = this.state.require(name);
+    response.setHeader('ETag', this.state.etagOf(name));
+    return this.views.model(record);
   }
 
   @Get(':model/history')
@@ -136,20 +123,10 @@ export class ModelsController {
   @ApiQuery({ name: 'before', required: false, type: Number, description: 'Only events with a lesser number: `next` of the page before' })
   @ApiOperation({ summary: 'What happened to a model', description: 'Every event: who did what when, and why. The newest first.' })
   @ApiOkResponse({ type: HistoryView })
-  @Refuses(BAD_NAME, new ModelNotFound('iris'))
+  @Refuses(BAD_NAME, NO_MODEL)
   async history(@Param('model') model: string, @Query('limit') limit = '100', @Query('before') before?: string): Promise<HistoryView> {
     const start = before === undefined ? undefined : versionNumber(before, 'before');
     const { events, next } = await this.events.page(modelName(model, 'model'), pageSize(limit), start);
     return new HistoryView(events, next);
-  }
-
-  @Get(':model/versions/:version')
-  @MODEL
-  @VERSION
-  @ApiOperation({ summary: 'A version: signature, digest, metadata' })
-  @ApiOkResponse({ type: VersionView })
-  @Refuses(BAD_NAME, new ModelNotFound('iris'), new VersionNotFound('iris', 9, [1, 2]))
-  describeVersion(@Param('model') model: string, @Param('version') version: string): VersionView {
-    return this.views.version(this.state.requireVersion(modelName(model, 'model'), versionNumber(version, 'version')));
   }
 }

@@ -1,8 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import { StorageConfig } from '../../config/app-config';
+import type { ModelRecord, VersionRecord } from '../registry/registry-records';
+import { RegistryState } from '../registry/registry-state';
 import { Measurements } from '../serving/measurements';
-import { ModelView, type VersionFindings, VersionView } from './model-view';
-import { RegistryState, type ModelRecord, type VersionRecord } from '../registry/registry-state';
 import { VersionFaults } from '../serving/version-faults';
+import type { ModelPage } from './model-page';
+import { ModelList, ModelView } from './model-view';
+import { type VersionFindings, VersionView } from './version-view';
 
 /** Shows what the registry holds together with what this machine found out about it. */
 @Injectable()
@@ -11,23 +15,23 @@ export class VersionViews {
     private readonly state: RegistryState,
     private readonly faults: VersionFaults,
     private readonly measurements: Measurements,
+    private readonly config: StorageConfig,
   ) {}
 
-  /** The ETag of a model. @throws ModelNotFound */
-  etag(model: string): string {
-    return this.state.etagOf(model);
-  }
-
   version(record: VersionRecord): VersionView {
-    return new VersionView(record, this.findings(record));
+    return new VersionView(record, this.findings(record, this.state.find(record.model)));
   }
 
   model(record: ModelRecord): ModelView {
-    return new ModelView(record, (version) => this.findings(version));
+    return new ModelView(record, this.config.undeleteDays, (version) => this.findings(version, record));
   }
 
-  private findings(record: VersionRecord): VersionFindings {
-    const aliases = [...(this.state.find(record.model)?.aliases ?? [])].filter(([, version]) => version === record.version);
+  list(page: ModelPage): ModelList {
+    return new ModelList(page, this.config.undeleteDays);
+  }
+
+  private findings(record: VersionRecord, model: ModelRecord | undefined): VersionFindings {
+    const aliases = [...(model?.aliases ?? [])].filter(([, version]) => version === record.version);
     return {
       corrupt: this.faults.isCorrupt(record),
       measured: this.measurements.of(record.executable),

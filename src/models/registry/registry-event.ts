@@ -8,6 +8,15 @@ export const STAGES = ['staging', 'production', 'archived'] as const;
 /** Where a version stands. */
 export type Stage = (typeof STAGES)[number];
 
+/** What an event of a model has besides its own: why, and under which `Idempotency-Key` what was asked for. */
+export interface ModelEventFields extends EventFields {
+  readonly model: string;
+  readonly reason?: string;
+  readonly idempotencyKey?: string;
+  /** The request in a few words, where there is a key. */
+  readonly request?: string;
+}
+
 /** The first event of a registry: names its line of history. */
 export interface RegistryCreated extends EventFields {
   readonly kind: 'registry.created';
@@ -15,9 +24,8 @@ export interface RegistryCreated extends EventFields {
 }
 
 /** A version exists from here on. Its blobs were durable before. */
-export interface VersionPublished extends EventFields {
+export interface VersionPublished extends ModelEventFields {
   readonly kind: 'version.published';
-  readonly model: string;
   readonly version: number;
   /** SHA-256 of the canonical manifest. */
   readonly digest: string;
@@ -36,9 +44,8 @@ export interface VersionPublished extends EventFields {
 }
 
 /** The description and the tags of a model, whole. */
-export interface ModelDescribed extends EventFields {
+export interface ModelDescribed extends ModelEventFields {
   readonly kind: 'model.described';
-  readonly model: string;
   readonly description: string;
   readonly tags: readonly string[];
 }
@@ -47,28 +54,49 @@ export interface ModelDescribed extends EventFields {
  * A version moved. Into production: what was there before is archived by the same event, and is the next to roll back to. A rollback
  * takes the version that it brings back, and all that came after it, off that stack.
  */
-export interface StageChanged extends EventFields {
+export interface StageChanged extends ModelEventFields {
   readonly kind: 'stage.changed';
-  readonly model: string;
   readonly version: number;
   readonly stage: Stage;
   readonly rollback?: true;
-  readonly reason?: string;
+  /** Whoever asked for it did so with `force`: nothing stood in the way of this version. */
+  readonly forced?: true;
 }
 
 /** A name points at a version from here on, wherever it pointed before. */
-export interface AliasSet extends EventFields {
+export interface AliasSet extends ModelEventFields {
   readonly kind: 'alias.set';
-  readonly model: string;
   readonly alias: string;
   readonly version: number;
 }
 
 /** A name points nowhere any more. */
-export interface AliasRemoved extends EventFields {
+export interface AliasRemoved extends ModelEventFields {
   readonly kind: 'alias.removed';
-  readonly model: string;
   readonly alias: string;
+}
+
+/** A version is out of sight from here on, and may come back until its bytes are collected. */
+export interface VersionDeleted extends ModelEventFields {
+  readonly kind: 'version.deleted';
+  readonly version: number;
+}
+
+/** A deleted version is there again, in the stage in which it was. Its blobs were durable before, under their names of now. */
+export interface VersionUndeleted extends ModelEventFields {
+  readonly kind: 'version.undeleted';
+  readonly version: number;
+}
+
+/** A model is out of sight from here on, and every version that it had. */
+export interface ModelDeleted extends ModelEventFields {
+  readonly kind: 'model.deleted';
+}
+
+/** A deleted model is there again, with those versions that went with it and whose bytes are still there. */
+export interface ModelUndeleted extends ModelEventFields {
+  readonly kind: 'model.undeleted';
+  readonly versions: readonly number[];
 }
 
 /** From here on these blobs are called `<digest>.<seq of this event>`: what lies under their old names may be removed at any time. */
@@ -78,4 +106,15 @@ export interface BlobsCondemned extends EventFields {
 }
 
 /** Every kind of event that this version of the service understands. */
-export type RegistryEvent = RegistryCreated | VersionPublished | ModelDescribed | StageChanged | AliasSet | AliasRemoved | BlobsCondemned;
+export type RegistryEvent =
+  | RegistryCreated
+  | VersionPublished
+  | VersionDeleted
+  | VersionUndeleted
+  | ModelDeleted
+  | ModelUndeleted
+  | ModelDescribed
+  | StageChanged
+  | AliasSet
+  | AliasRemoved
+  | BlobsCondemned;

@@ -412,7 +412,7 @@ describe(RegistryJournal, () => {
       const log = new MemoryEventLog();
       const warn = jest.spyOn(Logger.prototype, 'warn');
       const one = await started(log);
-      await log.append(one.state.position, { kind: 'version.deleted', model: 'iris', actor: 'new', correlationId: 'c' });
+      await log.append(one.state.position, { kind: 'model.pinned', model: 'iris', actor: 'new', correlationId: 'c' });
       const quiet = new RacedLog(log, async () => {});
       let { position } = (await started(quiet)).state;
       for (let more = 0; more < 1000; more++) {
@@ -420,7 +420,7 @@ describe(RegistryJournal, () => {
       }
       for (let start = 0; start < 2; start++) {
         const { journal, state } = await started(log);
-        expect(journal.readOnlyReason).toContain('"version.deleted"');
+        expect(journal.readOnlyReason).toContain('"model.pinned"');
         await expect(journal.saveCheckpoint()).rejects.toMatchObject({ code: 'READ_ONLY' });
         await expect(journal.commit('ada', () => nextVersion(state, 'iris'))).rejects.toMatchObject({ code: 'READ_ONLY' });
       }

@@ -5,7 +5,8 @@ import { RegistryLog } from '../../storage/event-log.port';
 import { CommitUncertain, EventConflict, ReadOnly } from '../../storage/storage.errors';
 import { StorageKeeper } from '../../storage/storage-keeper.service';
 import type { RegistryEvent } from './registry-event';
-import { type RegistrySnapshot, RegistryState } from './registry-state';
+import type { RegistrySnapshot } from './registry-snapshot';
+import { RegistryState } from './registry-state';
 
 /** What a decision says of the event to write; the journal adds who and under which id. */
 export type Decision = RegistryEvent extends infer Event ? (Event extends RegistryEvent ? Members<Event> : never) : never;

@@ -9,7 +9,7 @@ import { DerivedFiles } from '../../storage/derived-files';
 import { MemoryBlobStore } from '../../storage/memory-blob.store';
 import { Measurements } from './measurements';
 import { ModelResidency } from './model-residency';
-import type { VersionRecord } from '../registry/registry-state';
+import type { VersionRecord } from '../registry/registry-records';
 
 const EXECUTABLE = 'ab'.repeat(32);
 const OTHER = 'cd'.repeat(32);

@@ -12,7 +12,8 @@ import type { Measurements } from './measurements';
 import type { ModelResidency } from './model-residency';
 import type { Stage } from '../registry/registry-event';
 import type { Decision } from '../registry/registry-journal';
-import { RegistryState, type VersionRecord } from '../registry/registry-state';
+import { RegistryState } from '../registry/registry-state';
+import type { VersionRecord } from '../registry/registry-records';
 import { ServedVersion } from './served-version';
 import { VersionFaults } from './version-faults';
 

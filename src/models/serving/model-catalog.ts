@@ -1,7 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { ModelResidency } from './model-residency';
 import { AliasNotFound, ModelMemoryExceeded, ModelUnavailable, NoProductionVersion } from '../models.errors';
-import { type ModelRecord, RegistryState, type VersionRecord } from '../registry/registry-state';
+import type { ModelRecord, VersionRecord } from '../registry/registry-records';
+import { RegistryState } from '../registry/registry-state';
 import { ServedVersion } from './served-version';
 import { reasonOf, VersionFaults } from './version-faults';
 
@@ -70,6 +71,18 @@ export class ModelCatalog {
     await Promise.all(displaced.map((served) => this.residency.retire(served)));
   }
 
+  /** Whether calls run on a version. */
+  isBusy(record: VersionRecord): boolean {
+    return this.residency.isBusy(record);
+  }
+
+  /** Takes a version out of memory that nobody can ask for any more. */
+  async drop(record: VersionRecord): Promise<void> {
+    this.faults.forget(record);
+    this.resting.delete(record);
+    await this.residency.drop(record);
+  }
+
   /**
    * Serves what is in production and nothing else. A version that cannot be loaded is named by `broken`; the others do not notice. What
    * does not fit into the memory is loaded when it is called.
@@ -77,6 +90,7 @@ export class ModelCatalog {
    */
   async loadProduction(only?: string): Promise<void> {
     const wanted = this.state.list().filter(({ name }) => only === undefined || name === only);
+    for (const name of this.production.keys()) if (this.state.find(name) === undefined) await this.settle(name);
     const pinnedFirst = wanted.toSorted((a, b) => Number(this.isPinned(b)) - Number(this.isPinned(a)));
     for (const { name, production } of pinnedFirst) {
       if (this.production.get(name)?.record === production) continue;

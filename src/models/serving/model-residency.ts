@@ -6,7 +6,7 @@ import { ModelBlobs } from '../../storage/blob-store.port';
 import type { ManifestFile } from '../upload/manifest';
 import { Measurements } from './measurements';
 import { ModelMemoryExceeded } from '../models.errors';
-import type { VersionRecord } from '../registry/registry-state';
+import type { VersionRecord } from '../registry/registry-records';
 import { ServedVersion } from './served-version';
 
 const MIB = 2 ** 20;
@@ -70,6 +70,17 @@ export class ModelResidency {
   async retire(served: ServedVersion): Promise<void> {
     if (this.residents.get(served.record)?.served === served) this.residents.delete(served.record);
     await served.retire();
+  }
+
+  /** Whether calls run on a version. */
+  isBusy(record: VersionRecord): boolean {
+    return this.residents.get(record)?.served?.busy === true;
+  }
+
+  /** Takes a version out of memory, also where it is on its way there. */
+  async drop(record: VersionRecord): Promise<void> {
+    const served = await this.residents.get(record)?.loading.catch(() => undefined); // nothing came into memory then
+    if (served !== undefined) await this.retire(served);
   }
 
   /** Whether a version stays in memory whatever comes: its metadata says so, or the server must not be without it. */

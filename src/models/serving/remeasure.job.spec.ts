@@ -15,7 +15,8 @@ import { sealEvent } from '../../storage/stored-event';
 import { Measurements } from './measurements';
 import type { Stage } from '../registry/registry-event';
 import type { Decision } from '../registry/registry-journal';
-import { RegistryState, type VersionRecord } from '../registry/registry-state';
+import { RegistryState } from '../registry/registry-state';
+import type { VersionRecord } from '../registry/registry-records';
 import { RemeasureJob } from './remeasure.job';
 
 const scratch = mkdtempSync(join(tmpdir(), 'remeasure-'));

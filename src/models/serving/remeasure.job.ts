@@ -3,7 +3,8 @@ import { ModelRuntime } from '../../runtime/model-runtime.port';
 import { ModelBlobs } from '../../storage/blob-store.port';
 import type { ManifestFile } from '../upload/manifest';
 import { Measurements } from './measurements';
-import { RegistryState, type VersionRecord } from '../registry/registry-state';
+import { RegistryState } from '../registry/registry-state';
+import type { VersionRecord } from '../registry/registry-records';
 
 /** Measures again, one after another and in the background, what is in production and was never measured on a machine like this one. */
 @Injectable()

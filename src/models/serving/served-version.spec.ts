@@ -1,5 +1,5 @@
 import type { EngineAnswer, EngineRun, LoadedModel } from '../../runtime/model-runtime.port';
-import type { VersionRecord } from '../registry/registry-state';
+import type { VersionRecord } from '../registry/registry-records';
 import { ServedVersion } from './served-version';
 
 const RUN: EngineRun = { inputs: [], outputs: [], engineDeadlineMs: 1000, expiresAt: Number.POSITIVE_INFINITY };

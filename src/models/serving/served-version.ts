@@ -1,6 +1,6 @@
 import type { EngineAnswer, EngineRun, LoadedModel } from '../../runtime/model-runtime.port';
 import type { LocalBlob } from '../../storage/blob-store.port';
-import type { VersionRecord } from '../registry/registry-state';
+import type { VersionRecord } from '../registry/registry-records';
 
 /** A version in memory. It may be retired while calls still hold it: they are answered, and its memory is freed after the last. */
 export class ServedVersion {

@@ -1,7 +1,7 @@
 import { ModelDamaged, ModelRefused } from '../../runtime/runtime.errors';
 import { BlobMissing } from '../../storage/storage.errors';
 import type { StorageMetrics } from '../../storage/storage.metrics';
-import type { VersionRecord } from '../registry/registry-state';
+import type { VersionRecord } from '../registry/registry-records';
 import { reasonOf, VersionFaults } from './version-faults';
 
 const BLOB = 'a'.repeat(64);

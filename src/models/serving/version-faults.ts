@@ -4,7 +4,7 @@ import { ModelDamaged } from '../../runtime/runtime.errors';
 import type { BlobName } from '../../storage/blob-store.port';
 import { BlobMissing } from '../../storage/storage.errors';
 import { StorageMetrics } from '../../storage/storage.metrics';
-import type { VersionRecord } from '../registry/registry-state';
+import type { VersionRecord } from '../registry/registry-records';
 
 /** Why a version cannot be loaded. */
 export interface VersionFault {
@@ -59,6 +59,11 @@ export class VersionFaults {
     this.faults.delete(record);
     this.damaged.delete(record.blob);
     this.count();
+  }
+
+  /** The version is gone: nobody waits for it. */
+  forget(record: VersionRecord): void {
+    this.faults.delete(record);
   }
 
   /** The bytes are whole: read by a scrub, or written again. */

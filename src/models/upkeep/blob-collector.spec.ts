@@ -5,18 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { Logger } from '@nestjs/common';
-import { AnyRuntime, residencyOver } from '../../../test/process/any-runtime';
+import { RegistryHouse } from '../../../test/process/registry-house';
 import type { BlobInfo, BlobName, StagedBlob } from '../../storage/blob-store.port';
 import { DurableFiles } from '../../storage/durable-files';
 import { LOG_START, type StoredEvent } from '../../storage/event-log.port';
 import { FileBlobStore } from '../../storage/file-blob.store';
 import { FileEventLog } from '../../storage/file-event.log';
 import { BlobCollector } from './blob-collector';
-import { ModelCatalog } from '../serving/model-catalog';
-import { ModelRegistry } from '../model-registry.service';
 import { RegistryJournal } from '../registry/registry-journal';
-import { RegistryState, type VersionRecord } from '../registry/registry-state';
-import { VersionFaults } from '../serving/version-faults';
+import { RegistryState } from '../registry/registry-state';
+import type { VersionRecord } from '../registry/registry-records';
 
 const HOUR_MS = 3_600_000;
 const digestOf = (content: string): string => createHash('sha256').update(content).digest('hex');
@@ -42,20 +40,12 @@ class WatchedBlobs extends FileBlobStore {
 class Process {
   readonly blobs: WatchedBlobs;
   readonly log: FileEventLog;
-  readonly state = new RegistryState();
-  readonly journal: RegistryJournal;
-  readonly collector: BlobCollector;
-  private readonly registry: ModelRegistry;
+  readonly house: RegistryHouse;
 
   private constructor(readonly root: string) {
     this.blobs = new WatchedBlobs(root);
     this.log = new FileEventLog(root);
-    this.journal = new RegistryJournal(this.log, this.state);
-    this.collector = new BlobCollector(this.state, this.journal, this.blobs);
-    const faults = new VersionFaults();
-    const { residency, measurements } = residencyOver(new AnyRuntime(), this.blobs);
-    const catalog = new ModelCatalog(this.state, residency, faults);
-    this.registry = new ModelRegistry(this.state, this.journal, catalog, new AnyRuntime(), this.blobs, faults, measurements);
+    this.house = new RegistryHouse(this.blobs, this.log);
   }
 
   static async on(root: string): Promise<Process> {
@@ -64,10 +54,20 @@ class Process {
     return process;
   }
 
+  get state(): RegistryState {
+    return this.house.state;
+  }
+
+  get journal(): RegistryJournal {
+    return this.house.journal;
+  }
+
+  get collector(): BlobCollector {
+    return this.house.collector;
+  }
+
   async publish(model: string, content: string): Promise<VersionRecord> {
-    const blob = await this.blobs.stage(Readable.from([Buffer.from(content)]), 2 ** 20);
-    const upload = { model, file: { name: 'model.onnx', blob }, metadata: {} };
-    return (await this.registry.publish(upload, 'ada')).record;
+    return (await this.house.publish(model, content)).record;
   }
 
   /** As an upload leaves it that is lost between its bytes and its event. */
@@ -105,7 +105,7 @@ describe(BlobCollector, () => {
     await rm(scratch, { recursive: true, force: true });
   });
 
-  const collect = (process = one, minAgeMs = 0) => process.collector.collect('upkeep', minAgeMs);
+  const collect = (process = one, minAgeMs = 0) => process.collector.collect('upkeep', { minAgeMs, undeleteMs: HOUR_MS });
 
   it('takes away what no version needs, and leaves what one does', async () => {
     const { blob } = await one.publish('iris', 'needed');

@@ -14,7 +14,8 @@ import { LogDamaged } from '../../storage/storage.errors';
 import type { StorageMetrics } from '../../storage/storage.metrics';
 import { BlobScrub } from './blob-scrub';
 import type { Decision } from '../registry/registry-journal';
-import { RegistryState, type VersionRecord } from '../registry/registry-state';
+import { RegistryState } from '../registry/registry-state';
+import type { VersionRecord } from '../registry/registry-records';
 import { VersionFaults } from '../serving/version-faults';
 
 const scratch = mkdtempSync(join(tmpdir(), 'scrub-'));

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { Logger } from '@nestjs/common';
+import { RegistryHouse } from '../../../test/process/registry-house';
 import canonicalize from 'canonicalize';
-import { AnyRuntime, residencyOver } from '../../../test/process/any-runtime';
 import { fsckCommand } from '../../cli/fsck.command';
 import type { BlobName } from '../../storage/blob-store.port';
 import { CheckpointFiles } from '../../storage/checkpoint-files';
@@ -17,13 +17,9 @@ import { FileEventLog } from '../../storage/file-event.log';
 import { OWNER_PREFIX, SELF } from '../../storage/staging-owner';
 import { NoSpace } from '../../storage/storage.errors';
 import { hashOf } from '../../storage/stored-event';
-import { BlobCollector } from './blob-collector';
 import { type Finding, fsck } from './fsck';
-import { ModelCatalog } from '../serving/model-catalog';
-import { ModelRegistry } from '../model-registry.service';
 import { RegistryJournal } from '../registry/registry-journal';
 import { RegistryState } from '../registry/registry-state';
-import { VersionFaults } from '../serving/version-faults';
 
 const digestOf = (content: string): string => createHash('sha256').update(content).digest('hex');
 const [ONE, TWO] = [digestOf('iris one'), digestOf('iris two')];
@@ -140,32 +136,19 @@ async function makeRegistry(root: string, work: (doing: ReturnType<typeof doings
 
 function doingsOf(root: string) {
   const blobs = new FileBlobStore(root);
-  const state = new RegistryState();
-  const journal = new RegistryJournal(new FileEventLog(root), state);
-  const faults = new VersionFaults();
-  const { residency, measurements } = residencyOver(new AnyRuntime(), blobs);
-  const registry = new ModelRegistry(
-    state,
-    journal,
-    new ModelCatalog(state, residency, faults),
-    new AnyRuntime(),
-    blobs,
-    faults,
-    measurements,
-  );
-  const collector = new BlobCollector(state, journal, blobs);
+  const house = new RegistryHouse(blobs, new FileEventLog(root));
   const stage = (content: string) => blobs.stage(Readable.from([Buffer.from(content)]), 2 ** 20);
   return {
-    journal,
-    publish: async (model: string, content: string) =>
-      registry.publish({ model, file: { name: 'm', blob: await stage(content) }, metadata: {} }, 'ada'),
-    promote: (model: string, version: number) => registry.move(model, version, 'production', { actor: 'ada' }),
+    journal: house.journal,
+    publish: (model: string, content: string) => house.publish(model, content),
+    promote: (model: string, version: number) => house.stages.move(model, version, 'production', { actor: 'ada' }),
+    deletion: house.deletion,
     orphan: async (content: string) => {
       const staged = await stage(content);
       await blobs.put(staged);
       await staged.discard();
     },
-    collect: () => collector.collect('upkeep', 0),
+    collect: () => house.collector.collect('upkeep', { minAgeMs: 0, undeleteMs: 3_600_000 }),
   };
 }
 
@@ -265,7 +248,7 @@ const DAMAGES: readonly Damage[] = [
   {
     what: 'an event of a newer version of the service',
     harm: async (folder) => {
-      await folder.append({ kind: 'version.deleted', model: 'iris', version: 1 });
+      await folder.append({ kind: 'model.pinned', model: 'iris', version: 1 });
       await folder.append({ kind: 'model.described', model: 'iris', description: 'after', tags: [] });
     },
     findings: ['fatal LOG_NEWER event 9'],
@@ -446,7 +429,7 @@ const DAMAGES: readonly Damage[] = [
   },
   {
     what: 'a checkpoint of a form that a newer version writes',
-    harm: (folder) => folder.change(checkpointFile(7), (bytes) => bytes.toString().replace('"schema":2', '"schema":3')),
+    harm: (folder) => folder.change(checkpointFile(7), (bytes) => bytes.toString().replace('"schema":3', '"schema":4')),
     findings: ['note CHECKPOINT_UNTRUSTED checkpoint 7'],
     exit: 0,
     repaired: [checkpointFile(7)],
@@ -705,7 +688,7 @@ describe(fsck, () => {
 
   // a newer version may know better: its checkpoint says what its own events did
   it('never touches a checkpoint of what a newer version wrote', async () => {
-    await folder.append({ kind: 'version.deleted', model: 'iris', version: 1 });
+    await folder.append({ kind: 'model.pinned', model: 'iris', version: 1 });
     const { position } = (await folder.entries()).at(-1) as LogEntry;
     await new CheckpointFiles(new DurableFiles(folder.root)).write({ position, state: { lineage: 'whatever', newer: true } });
     const before = await folder.inventory();

@@ -5,7 +5,8 @@ import { type Checkpoint, type EventLog, LOG_START } from '../../storage/event-l
 import { checkpointNumbers, oddments } from '../../storage/folder-inventory';
 import { openStorage } from '../../storage/open-storage';
 import { BlobMissing, LogDamaged } from '../../storage/storage.errors';
-import { type RegistrySnapshot, RegistryState } from '../registry/registry-state';
+import type { RegistrySnapshot } from '../registry/registry-snapshot';
+import { RegistryState } from '../registry/registry-state';
 
 /** How bad a finding is: `fatal`: the history itself; `damage`: versions; `note`: nothing that anybody was promised. */
 export type Severity = 'fatal' | 'damage' | 'note';
@@ -108,6 +109,7 @@ function faultOf(is: Checkpoint | undefined, should: Checkpoint | undefined): st
 
 async function* checkBlobs(blobs: BlobStore, { state, whole }: Fold, repair: boolean): AsyncIterable<Finding> {
   const users = usersOf(state);
+  const deleted = state.referenced(); // what may come back is needed by nobody, and no orphan either
   const good = new Set<BlobName>();
   const damaged = new Set<BlobName>();
   for await (const { name } of blobs.list()) {
@@ -130,7 +132,7 @@ async function* checkBlobs(blobs: BlobStore, { state, whole }: Fold, repair: boo
   }
   // what an event that cannot be read says may need any of them
   for (const name of whole ? good : []) {
-    if (!users.has(name)) yield note('BLOB_ORPHANED', name, 'no version needs it; a collection takes it away');
+    if (!users.has(name) && !deleted.has(name)) yield note('BLOB_ORPHANED', name, 'no version needs it; a collection takes it away');
   }
 }
 

@@ -15,7 +15,7 @@ function house(settings: Partial<StorageConfig> = {}) {
   const notes: string[] = [];
   const ids: (string | undefined)[] = [];
   const shares: number[] = [];
-  const ages: number[] = [];
+  const ages: unknown[] = [];
   const faults: Record<string, Error> = {};
   const gates: Record<string, Promise<void>> = {};
   const task = async (name: string): Promise<void> => {
@@ -150,7 +150,7 @@ describe(UpkeepJob, () => {
   it('lets blobs that no version needs be as old as an unfinished upload', async () => {
     const { job, ages } = house({ uploadTtlHours: 3 });
     await job.tick();
-    expect(ages).toEqual([3 * 3_600_000]);
+    expect(ages).toEqual([{ minAgeMs: 3 * 3_600_000, undeleteMs: 30 * 24 * 3_600_000 }]);
   });
 
   it('tells Prometheus from the start on whether the registry takes changes, also where a task fails', async () => {

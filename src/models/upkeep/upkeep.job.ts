@@ -9,6 +9,7 @@ import { BlobScrub } from './blob-scrub';
 import { RegistryJournal } from '../registry/registry-journal';
 
 const TICK_MS = 600_000;
+const HOUR_MS = 3_600_000;
 const TICKS_A_DAY = 86_400_000 / TICK_MS;
 
 /** When the registry looks after itself, and nothing else: never twice at once, never cut off by a shutdown, never silent about failure. */
@@ -47,9 +48,11 @@ export class UpkeepJob implements OnApplicationBootstrap, BeforeApplicationShutd
 
   private async attempt(): Promise<void> {
     await this.try('sweep', () => this.keeper.sweep());
+    const { uploadTtlHours, undeleteDays, scrubDays } = this.config;
     // what is lost between its bytes and its event stays as long as an unfinished upload
-    await this.try('collect', () => this.collector.collect('upkeep', this.config.uploadTtlHours * 3_600_000));
-    if (this.config.scrubDays > 0) await this.try('scrub', () => this.scrub.slice(1 / (this.config.scrubDays * TICKS_A_DAY)));
+    const limits = { minAgeMs: uploadTtlHours * HOUR_MS, undeleteMs: undeleteDays * 24 * HOUR_MS };
+    await this.try('collect', () => this.collector.collect('upkeep', limits));
+    if (scrubDays > 0) await this.try('scrub', () => this.scrub.slice(1 / (scrubDays * TICKS_A_DAY)));
     this.report();
   }
 

@@ -7,8 +7,8 @@ import { ModelsConfig } from '../../config/app-config';
 import { hasCode } from '../../errors/has-code';
 import { CorrelationContext } from '../../logging/correlation-context';
 import { ModelBlobs } from '../../storage/blob-store.port';
-import { ModelRegistry } from '../model-registry.service';
 import { RegistryState } from '../registry/registry-state';
+import { ModelUpload } from './model-upload';
 
 /** The model that a first start puts in, and a request to try it with (JSON). */
 export interface Example {
@@ -28,7 +28,7 @@ export class FirstStart {
 
   constructor(
     private readonly state: RegistryState,
-    private readonly registry: ModelRegistry,
+    private readonly uploads: ModelUpload,
     private readonly blobs: ModelBlobs,
     private readonly config: ModelsConfig,
   ) {}
@@ -58,7 +58,7 @@ export class FirstStart {
     const request = JSON.stringify(JSON.parse(await readFile(join(folder, 'request.json'), 'utf8')));
     const blob = await this.blobs.stage(createReadStream(join(folder, 'model.onnx')), 2 ** 20);
     const upload = { model: MODEL, file: { name: 'model.onnx', blob }, metadata, stage: 'production' as const };
-    await this.registry.publish({ ...upload, description: String(description), tags: tags as readonly string[] }, ACTOR);
+    await this.uploads.accept({ ...upload, description: String(description), tags: tags as readonly string[] }, { actor: ACTOR });
     this.logger.log('example published and promoted', { model: MODEL });
     return { model: MODEL, request };
   }

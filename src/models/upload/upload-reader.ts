@@ -25,6 +25,17 @@ export interface Upload {
   readonly version?: number;
 }
 
+/** All files of an upload, the one that the engine loads first. */
+export function filesOf({ file, others = [] }: Upload): readonly UploadFile[] {
+  return [file, ...others];
+}
+
+/** What the version will be. */
+export function manifestOf(upload: Upload): Manifest {
+  const files = filesOf(upload).map(({ name, blob }) => ({ path: name, size: blob.bytes, sha256: blob.digest }));
+  return { files, metadata: upload.metadata };
+}
+
 const FIELDS = ['name', 'metadata', 'stage', 'version'];
 const MAX_METADATA_BYTES = 2 ** 20;
 const LIMITS = { maxFiles: 100, maxFields: FIELDS.length, maxFieldBytes: MAX_METADATA_BYTES };

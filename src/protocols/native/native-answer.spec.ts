@@ -1,5 +1,5 @@
 import type { ModelMetadata } from '../../models/upload/model-metadata';
-import type { VersionRecord } from '../../models/registry/registry-state';
+import type { VersionRecord } from '../../models/registry/registry-records';
 import { type Datatype, emptyData, type Tensor, type TensorSpec } from '../../runtime/tensor';
 import { encodeAnswer } from './native-answer';
 

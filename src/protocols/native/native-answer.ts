@@ -1,6 +1,6 @@
 import type { InferenceResult } from '../../inference/inference-call';
 import { labelOutputOf, probabilitiesOf } from '../../models/upload/model-metadata';
-import type { VersionRecord } from '../../models/registry/registry-state';
+import type { VersionRecord } from '../../models/registry/registry-records';
 import { fromHalf } from '../../runtime/half';
 import { elementsOf, type Tensor } from '../../runtime/tensor';
 import { NonFiniteOutput, RowsNotSeparable } from './native.errors';

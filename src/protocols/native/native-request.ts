@@ -1,5 +1,5 @@
 import { ShapeMismatch } from '../../inference/inference.errors';
-import type { VersionRecord } from '../../models/registry/registry-state';
+import type { VersionRecord } from '../../models/registry/registry-records';
 import { elementSink, type ElementSink } from '../../runtime/elements';
 import { InvalidValue } from '../../runtime/runtime.errors';
 import { elementsOf, type Tensor, type TensorSpec } from '../../runtime/tensor';

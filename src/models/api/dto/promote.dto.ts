@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsString, MaxLength } from 'class-validator';
+import { IsBoolean, IsIn, IsString, MaxLength } from 'class-validator';
 import { MayBeAbsent } from '../../../wire/may-be-absent.decorator';
 import { type Stage, STAGES } from '../../registry/registry-event';
 
@@ -14,4 +14,9 @@ export class PromoteRequest {
   @IsString()
   @MaxLength(1024)
   readonly reason?: string;
+
+  @ApiPropertyOptional({ example: false, description: 'Whether it goes into production whatever stands in its way; default no' })
+  @MayBeAbsent()
+  @IsBoolean()
+  readonly force?: boolean;
 }

@@ -5,19 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { Logger } from '@nestjs/common';
-import { AnyRuntime, REPORT, residencyOver } from '../../test/process/any-runtime';
-import { type ImportReport, type LoadedModel, type ModelFile } from '../runtime/model-runtime.port';
-import { ModelDamaged, ModelRefused } from '../runtime/runtime.errors';
-import { DurableFiles } from '../storage/durable-files';
-import { FileBlobStore } from '../storage/file-blob.store';
-import { FileEventLog } from '../storage/file-event.log';
-import type { StorageKeeper } from '../storage/storage-keeper.service';
-import { ModelCatalog } from './serving/model-catalog';
-import { ModelRegistry } from './model-registry.service';
-import { RegistryJournal } from './registry/registry-journal';
-import { RegistryState } from './registry/registry-state';
-import type { Upload } from './upload/upload-reader';
-import { VersionFaults } from './serving/version-faults';
+import { AnyRuntime, REPORT } from '../../../test/process/any-runtime';
+import { RegistryHouse } from '../../../test/process/registry-house';
+import type { ImportReport, LoadedModel, ModelFile } from '../../runtime/model-runtime.port';
+import { ModelDamaged, ModelRefused } from '../../runtime/runtime.errors';
+import { DurableFiles } from '../../storage/durable-files';
+import { FileBlobStore } from '../../storage/file-blob.store';
+import { FileEventLog } from '../../storage/file-event.log';
 
 /** Takes every file for a model that is what its hash says. */
 class HashingRuntime extends AnyRuntime {
@@ -39,29 +33,13 @@ class HashingRuntime extends AnyRuntime {
 }
 
 /** A registry on real files. */
-class House {
-  readonly blobs: FileBlobStore;
-  readonly log: FileEventLog;
-  readonly state = new RegistryState();
-  readonly runtime = new HashingRuntime();
-  readonly faults = new VersionFaults();
-  readonly keeper = { prepare: async () => {}, selfTest: { safe: true } };
-  readonly catalog: ModelCatalog;
-  readonly journal: RegistryJournal;
-  readonly registry: ModelRegistry;
-
-  constructor(readonly root: string) {
-    this.blobs = new FileBlobStore(root);
-    this.log = new FileEventLog(root);
-    this.journal = new RegistryJournal(this.log, this.state, this.keeper as unknown as StorageKeeper);
-    const { residency, measurements } = residencyOver(this.runtime, this.blobs);
-    this.catalog = new ModelCatalog(this.state, residency, this.faults);
-    this.registry = new ModelRegistry(this.state, this.journal, this.catalog, this.runtime, this.blobs, this.faults, measurements);
-  }
-
-  async publish(model: string, content: string, more: Partial<Upload> = {}) {
-    const blob = await this.blobs.stage(Readable.from([Buffer.from(content)]), 2 ** 20);
-    return this.registry.publish({ model, file: { name: 'model.onnx', blob }, metadata: {}, ...more }, 'ada');
+class House extends RegistryHouse {
+  constructor(
+    readonly root: string,
+    readonly engine = new HashingRuntime(),
+    readonly keeper = { prepare: async () => {}, selfTest: { safe: true } },
+  ) {
+    super(new FileBlobStore(root), new FileEventLog(root), engine, keeper);
   }
 
   /** Changes the stored bytes behind everybody's back. */
@@ -77,7 +55,7 @@ class House {
   }
 }
 
-describe(ModelRegistry, () => {
+describe('the registry', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'registry-'));
   let house: House;
 
@@ -119,7 +97,7 @@ describe(ModelRegistry, () => {
     ])('refuses an upload before an engine sees it, and stores nothing (%s)', async (_why, take) => {
       await take();
       await expect(house.publish('iris', 'one')).rejects.toMatchObject({ code: 'READ_ONLY', kind: 'unavailable' });
-      expect(house.runtime.imports).toBe(0);
+      expect(house.engine.imports).toBe(0);
       expect(await house.stored()).toEqual([]);
     });
 
@@ -127,7 +105,7 @@ describe(ModelRegistry, () => {
       await house.publish('iris', 'one', { stage: 'production' });
       await house.publish('iris', 'two');
       house.keeper.selfTest.safe = false;
-      await expect(house.registry.move('iris', 2, 'production', { actor: 'ada' })).rejects.toMatchObject({ code: 'READ_ONLY' });
+      await expect(house.stages.move('iris', 2, 'production', { actor: 'ada' })).rejects.toMatchObject({ code: 'READ_ONLY' });
       expect((await house.catalog.resolve('iris')).record.version).toBe(1);
       expect(house.state.requireVersion('iris', 2).stage).toBe('staging');
     });
@@ -171,7 +149,7 @@ describe(ModelRegistry, () => {
 
     it('serves what was in production before, and says so in one event with its reason', async () => {
       const before = house.state.position;
-      expect(await house.registry.rollback('iris', { actor: 'ada', reason: 'too slow' })).toMatchObject({
+      expect(await house.stages.rollback('iris', { actor: 'ada', reason: 'too slow' })).toMatchObject({
         version: 2,
         stage: 'production',
       });
@@ -186,7 +164,7 @@ describe(ModelRegistry, () => {
 
     it('leaves everything as it is where the past version cannot be loaded', async () => {
       await house.rot('two');
-      await expect(house.registry.rollback('iris', { actor: 'ada' })).rejects.toMatchObject({ code: 'MODEL_DAMAGED' });
+      await expect(house.stages.rollback('iris', { actor: 'ada' })).rejects.toMatchObject({ code: 'MODEL_DAMAGED' });
       expect(await production()).toBe(3);
       expect(house.state.require('iris').past).toEqual([1, 2]);
     });
@@ -195,8 +173,8 @@ describe(ModelRegistry, () => {
       const other = new House(house.root);
       await other.journal.onModuleInit();
       const [one, two] = await Promise.all([
-        house.registry.rollback('iris', { actor: 'ada' }),
-        other.registry.rollback('iris', { actor: 'bob' }),
+        house.stages.rollback('iris', { actor: 'ada' }),
+        other.stages.rollback('iris', { actor: 'bob' }),
       ]);
       expect([one.version, two.version].sort()).toEqual([1, 2]);
       await Promise.all([house, other].map(({ journal }) => journal.readOn()));
@@ -207,7 +185,7 @@ describe(ModelRegistry, () => {
       const other = new House(house.root);
       await other.journal.onModuleInit();
       await other.publish('iris', 'four', { stage: 'production' });
-      expect(await house.registry.rollback('iris', { actor: 'ada' })).toMatchObject({ version: 3 });
+      expect(await house.stages.rollback('iris', { actor: 'ada' })).toMatchObject({ version: 3 });
       expect(await production()).toBe(3);
     });
   });
@@ -215,11 +193,112 @@ describe(ModelRegistry, () => {
   it('writes an alias only where that changes something, and none for a version that is not there', async () => {
     await house.publish('iris', 'one');
     const before = house.state.position.seq;
-    for (let time = 0; time < 3; time++) await house.registry.setAlias('iris', 'champion', 1, { actor: 'ada' });
+    for (let time = 0; time < 3; time++) await house.description.setAlias('iris', 'champion', 1, { actor: 'ada' });
     expect(house.state.position.seq).toBe(before + 1);
-    await expect(house.registry.setAlias('iris', 'champion', 2, { actor: 'ada' })).rejects.toMatchObject({ code: 'VERSION_NOT_FOUND' });
-    await house.registry.removeAlias('iris', 'champion', { actor: 'ada' });
-    await expect(house.registry.removeAlias('iris', 'champion', { actor: 'ada' })).rejects.toMatchObject({ code: 'ALIAS_NOT_FOUND' });
+    await expect(house.description.setAlias('iris', 'champion', 2, { actor: 'ada' })).rejects.toMatchObject({ code: 'VERSION_NOT_FOUND' });
+    await house.description.removeAlias('iris', 'champion', { actor: 'ada' });
+    await expect(house.description.removeAlias('iris', 'champion', { actor: 'ada' })).rejects.toMatchObject({ code: 'ALIAS_NOT_FOUND' });
     expect(house.state.position.seq).toBe(before + 2);
+  });
+
+  describe('golden rows at a promotion', () => {
+    const golden = [{ inputs: {}, outputs: { y: [2] } }];
+    const signature = { inputs: [], outputs: [{ name: 'y', datatype: 'FP32' as const, shape: [1] }] };
+    const answering = (value: number) => ({
+      run: async () => ({ outputs: [{ ...signature.outputs[0]!, data: Float32Array.of(value) }], queueMs: 0, inferMs: 0 }),
+      unload: async () => {},
+    });
+    beforeEach(async () => {
+      const trials = [[{ ...signature.outputs[0]!, data: Float32Array.of(2) }]];
+      jest.spyOn(house.engine, 'import').mockResolvedValue({ ...REPORT, signature, trials });
+      await house.publish('iris', 'one', { metadata: { golden } });
+    });
+
+    it('are tried again on this machine, before anybody is served by the version', async () => {
+      jest.spyOn(house.engine, 'load').mockResolvedValue(answering(3));
+      await expect(house.stages.move('iris', 1, 'production', { actor: 'ada' })).rejects.toMatchObject({
+        code: 'GOLDEN_DEVIATION',
+        kind: 'conflict',
+        details: { field: 'metadata.golden[0].outputs.y[0]', expected: '2', actual: '3' },
+      });
+      expect(house.catalog.serving).toEqual([]);
+      await house.stages.move('iris', 1, 'production', { actor: 'ada', force: true });
+      expect(house.catalog.serving).toEqual(['iris']);
+    });
+
+    it('let through what answers as they say', async () => {
+      jest.spyOn(house.engine, 'load').mockResolvedValue(answering(2));
+      await house.stages.move('iris', 1, 'production', { actor: 'ada' });
+      expect(house.catalog.serving).toEqual(['iris']);
+    });
+
+    it('say so where the engine gives nothing at all', async () => {
+      const run = () => Promise.reject(new ModelRefused('out of memory'));
+      jest.spyOn(house.engine, 'load').mockResolvedValue({ run, unload: async () => {} });
+      await expect(house.stages.move('iris', 1, 'production', { actor: 'ada' })).rejects.toMatchObject({ code: 'GOLDEN_DEVIATION' });
+    });
+  });
+
+  describe('deleting', () => {
+    beforeEach(() => house.publish('iris', 'one'));
+
+    it('refuses a version that a call runs on', async () => {
+      let end = (): void => {};
+      const run = () => new Promise<never>((_, fail) => (end = () => fail(new Error('ended'))));
+      jest.spyOn(house.engine, 'load').mockResolvedValue({ run, unload: async () => {} });
+      const served = await house.catalog.resolve('iris', { version: 1 });
+      const call = served.run({ inputs: [], outputs: [], engineDeadlineMs: 1, expiresAt: 1 });
+      await expect(house.deletion.deleteVersion('iris', 1, { actor: 'ada' })).rejects.toMatchObject({ code: 'VERSION_IN_USE' });
+      end();
+      await expect(call).rejects.toThrow('ended');
+      await house.deletion.deleteVersion('iris', 1, { actor: 'ada' });
+    });
+
+    it('takes the version out of memory', async () => {
+      const unload = jest.fn(async () => {});
+      jest.spyOn(house.engine, 'load').mockResolvedValue({ run: async () => ({ outputs: [], queueMs: 0, inferMs: 0 }), unload });
+      await house.catalog.resolve('iris', { version: 1 });
+      await house.deletion.deleteModel('iris', { actor: 'ada' });
+      expect(unload).toHaveBeenCalledTimes(1);
+    });
+
+    it('brings a version back under a new name where its bytes were condemned meanwhile, by another process', async () => {
+      await house.deletion.deleteVersion('iris', 1, { actor: 'ada' });
+      const other = new House(house.root);
+      await other.journal.onModuleInit();
+      const put = jest.spyOn(house.blobs, 'put');
+      put.mockImplementationOnce(async (staged, name) => {
+        const info = await FileBlobStore.prototype.put.call(house.blobs, staged, name);
+        await other.collector.collect('upkeep', { minAgeMs: -1, undeleteMs: -1000 });
+        return info;
+      });
+      const record = await house.deletion.undeleteVersion('iris', 1, { actor: 'ada' });
+      expect(record.blob).toMatch(/^[0-9a-f]{64}\.4$/);
+      expect(await house.stored()).toMatchObject([{ name: record.blob }]);
+      await house.stages.move('iris', 1, 'production', { actor: 'ada' });
+      put.mockRestore();
+    });
+
+    it('brings a model back without those versions whose bytes are gone', async () => {
+      await house.publish('iris', 'two');
+      await house.deletion.deleteModel('iris', { actor: 'ada' });
+      await house.blobs.remove(createHash('sha256').update('one').digest('hex'));
+      const model = await house.deletion.undeleteModel('iris', { actor: 'ada' });
+      expect([...model.versions.keys()]).toEqual([2]);
+      expect([...model.deletedVersions.keys()]).toEqual([1]);
+    });
+
+    it('is followed by a process that serves the same folder', async () => {
+      await house.stages.move('iris', 1, 'production', { actor: 'ada' });
+      const other = new House(house.root);
+      await other.journal.onModuleInit();
+      await other.catalog.loadProduction();
+      expect(other.catalog.serving).toEqual(['iris']);
+      await house.stages.move('iris', 1, 'archived', { actor: 'ada' });
+      await house.deletion.deleteModel('iris', { actor: 'ada' });
+      await other.journal.readOn();
+      await other.catalog.loadProduction();
+      expect(other.catalog.serving).toEqual([]);
+    });
   });
 });

@@ -1,0 +1,28 @@
+import { Injectable } from '@nestjs/common';
+import { RegistryLog } from '../../storage/event-log.port';
+import { ModelNotFound } from '../models.errors';
+import type { ModelRecord } from '../registry/registry-records';
+import { RegistryState } from '../registry/registry-state';
+
+/** How a model was, read from the log. */
+@Injectable()
+export class ModelPast {
+  constructor(
+    private readonly state: RegistryState,
+    private readonly log: RegistryLog,
+  ) {}
+
+  /** @param at ISO 8601, UTC @throws ModelNotFound where there was none then, or it was deleted; LogDamaged */
+  async modelAt(name: string, at: string): Promise<ModelRecord> {
+    const then = new RegistryState();
+    for (const seq of this.state.requireKnown(name).events) {
+      const event = await this.log.event(seq);
+      if (event.at > at) break;
+      then.fold(event);
+    }
+    const model = then.findKnown(name);
+    if (model === undefined) throw new ModelNotFound(name, undefined, at);
+    if (model.deletion !== undefined) throw new ModelNotFound(name, model.deletion, at);
+    return model;
+  }
+}

@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { getMetadataStorage } from 'class-validator';
 import type { Datatype, Signature, TensorSpec } from '../../runtime/tensor';
 import { checked } from '../../wire/checked';
 import { labelOutputOf, ModelMetadata, probabilitiesOf, refuseMismatch } from './model-metadata';
@@ -31,6 +34,9 @@ describe(ModelMetadata, () => {
     { task: 'regression', nonFinite: 'reject', deadlineMs: 3_600_000 },
     { task: 'other', nonFinite: 'null', deadlineMs: 1, tags: [], description: '' },
     { labels: Array.from({ length: 100_000 }, (_, at) => `class ${at}`) },
+    { cache: { enabled: true, ttlSeconds: 60 }, batching: 'exact', maxDelayMicros: 0, isolation: 'always', engine: 'onnx', pinned: true },
+    { cache: {}, batching: 'off', maxDelayMicros: 1_000_000, isolation: 'auto', engine: 'auto' },
+    { featureNames: ['x'], baseline: { x: { edges: [-1, 0.5], shares: [0.25, 0.5, 0.25] } } },
   ])('takes what an uploader may say', (metadata) => {
     expect(Object.entries(checked(ModelMetadata, metadata, 'metadata'))).toEqual(Object.entries(metadata));
   });
@@ -55,11 +61,26 @@ describe(ModelMetadata, () => {
     ['deadlineMs', 1.5],
     ['deadlineMs', '1000'],
     ['deadlineMs', 3_600_001],
+    ['cache', 'on'],
+    ['cache.ttlSeconds', { ttlSeconds: 0 }],
+    ['cache.ttl', { ttl: 60 }],
+    ['batching', true],
+    ['maxDelayMicros', -1],
+    ['maxDelayMicros', 1_000_001],
+    ['isolation', 'never'],
+    ['engine', 'torch'],
+    ['baseline', []],
+    ['baseline', { x: { edges: [0] } }],
+    ['baseline', { x: { edges: [1, 0], shares: [0.5, 0.25, 0.25] } }],
+    ['baseline', { x: { edges: [0], shares: [0.5, 0.25, 0.25] } }],
+    ['baseline', { x: { edges: [0], shares: [0.5, 0.4] } }],
+    ['baseline', { x: { edges: [0], shares: [1.5, -0.5] } }],
+    ['baseline', { x: { edges: [0], shares: [0.5, 0.5], mean: 0 } }],
     ['digest', 'abc'],
     ['stage', 'production'],
   ])('refuses "%s" that breaks its rule, and says which', (member, value) => {
     const error = { code: 'MALFORMED_BODY', details: expect.objectContaining({ field: `metadata.${member}` }) };
-    expect(() => checked(ModelMetadata, { [member]: value }, 'metadata')).toThrow(expect.objectContaining(error));
+    expect(() => checked(ModelMetadata, { [member.split('.')[0] as string]: value }, 'metadata')).toThrow(expect.objectContaining(error));
   });
 
   it.each(['description', 'tags', 'task', 'featureNames', 'labels', 'probabilityOutput', 'nonFinite', 'deadlineMs'])(
@@ -189,5 +210,15 @@ describe(labelOutputOf, () => {
     ['no floating-point number', [spec('y', [ANY])], undefined],
   ])('takes %s for labels', (_, outputs, name) => {
     expect(labelOutputOf(outputs)?.name).toBe(name);
+  });
+});
+
+describe('docs/MODELS.md', () => {
+  it('has a row for every member of the metadata, and no other', () => {
+    const markdown = readFileSync(join(__dirname, '../../../docs/MODELS.md'), 'utf8');
+    const section = markdown.slice(markdown.indexOf('## What to say about a model'));
+    const rows = [...section.slice(0, section.indexOf('\n## ', 5)).matchAll(/^\| `(\w+)` \|/gm)].map(([, member]) => member);
+    const rules = getMetadataStorage().getTargetValidationMetadatas(ModelMetadata, '', false, false);
+    expect(rows.toSorted()).toEqual([...new Set(rules.map(({ propertyName }) => propertyName))].toSorted());
   });
 });

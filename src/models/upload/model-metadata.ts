@@ -1,29 +1,11 @@
 import 'reflect-metadata';
-import {
-  ArrayMaxSize,
-  IsArray,
-  IsBoolean,
-  IsIn,
-  IsInt,
-  IsNotEmpty,
-  IsString,
-  Max,
-  MaxLength,
-  Min,
-  ValidateBy,
-  ValidateNested,
-} from 'class-validator';
+import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsInt, IsNotEmpty, IsString, Max, MaxLength, Min, ValidateNested } from 'class-validator';
 import { Type } from 'class-transformer';
 import type { Signature, TensorSpec } from '../../runtime/tensor';
 import { MayBeAbsent } from '../../wire/may-be-absent.decorator';
 import { GoldenRow } from './golden';
+import { AllDifferent, CacheSettings, type FeatureBaseline, IsBaseline } from './metadata-parts';
 import { MetadataMismatch } from '../models.errors';
-
-/** class-validator's `ArrayUnique` compares each element with each: 10 s for 100 000 of them. */
-function AllDifferent(): PropertyDecorator {
-  const validate = (value: unknown): boolean => Array.isArray(value) && new Set(value).size === value.length;
-  return ValidateBy({ name: 'allDifferent', validator: { validate, defaultMessage: () => '$property must have no element twice' } });
-}
 
 /** What an uploader says about a model. Every member is optional, any other is refused. */
 export class ModelMetadata {
@@ -91,11 +73,46 @@ export class ModelMetadata {
   @Min(1)
   @Max(3_600_000)
   readonly deadlineMs?: number;
+
+  /** Whether answers may be kept, and how long. */
+  @MayBeAbsent()
+  @ValidateNested()
+  @Type(() => CacheSettings)
+  readonly cache?: CacheSettings;
+
+  /** Whether calls may be run together: `exact`: only where a row gets the same bits then as alone. */
+  @MayBeAbsent()
+  @IsIn(['auto', 'exact', 'off'])
+  readonly batching?: 'auto' | 'exact' | 'off';
+
+  /** How long a call may wait for others to be run with it, microseconds. */
+  @MayBeAbsent()
+  @IsInt()
+  @Min(0)
+  @Max(1_000_000)
+  readonly maxDelayMicros?: number;
+
+  /** `always`: never in the server's own process. */
+  @MayBeAbsent()
+  @IsIn(['auto', 'always'])
+  readonly isolation?: 'auto' | 'always';
+
+  @MayBeAbsent()
+  @IsIn(['auto', 'onnx', 'tfjs'])
+  readonly engine?: 'auto' | 'onnx' | 'tfjs';
+
+  /** How each feature was distributed when the model was trained, by its name. */
+  @MayBeAbsent()
+  @IsBaseline()
+  readonly baseline?: Readonly<Record<string, FeatureBaseline>>;
 }
 
 /** Checks what the metadata says against what the model has. @throws MetadataMismatch */
 export function refuseMismatch(metadata: ModelMetadata, signature: Signature): void {
-  const { featureNames, labels, probabilityOutput } = metadata;
+  const { featureNames, labels, probabilityOutput, engine, baseline = {} } = metadata;
+  if (engine === 'tfjs') throw mismatch('metadata.engine', 'auto or onnx: what this server has', 'tfjs');
+  const stranger = Object.keys(baseline).find((name) => !featureNames?.includes(name));
+  if (stranger !== undefined) throw mismatch('metadata.baseline', 'only names that featureNames has', stranger.slice(0, 80));
   if (featureNames !== undefined) refuseFeatures(featureNames, signature.inputs);
   if (probabilityOutput !== undefined) refuseOutput(probabilityOutput, signature.outputs);
   const probabilities = probabilitiesOf(metadata, signature);

@@ -14,7 +14,7 @@ export class UploadForm {
   readonly file!: unknown;
 
   @ApiPropertyOptional({
-    description: 'JSON: description, tags, task, featureNames, labels, probabilityOutput, golden, nonFinite, pinned, deadlineMs',
+    description: 'JSON; docs/MODELS.md lists its members, each optional: task, featureNames, labels, golden rows and others',
     example: '{"task":"classification","labels":["setosa","versicolor","virginica"]}',
   })
   readonly metadata?: string;

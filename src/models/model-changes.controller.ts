@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, HttpCode, Param, Patch, Post, Put, Req, Res, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
+import { Scope } from '../auth/scope.decorator';
 import { Refuses } from '../errors/refuses.decorator';
 import { EngineDeadlineExceeded, ModelQuarantined } from '../runtime/runtime.errors';
 import { CommitUncertain, NoSpace, ReadOnly } from '../storage/storage.errors';
@@ -65,6 +66,7 @@ export class ModelChangesController {
   ) {}
 
   @Post(':model/versions/:version/promote')
+  @Scope('promote')
   @HttpCode(200)
   @UseInterceptors(JsonBodyInterceptor)
   @MODEL
@@ -94,6 +96,7 @@ export class ModelChangesController {
   }
 
   @Post(':model/rollback')
+  @Scope('promote')
   @HttpCode(200)
   @UseInterceptors(JsonBodyInterceptor)
   @MODEL
@@ -116,6 +119,7 @@ export class ModelChangesController {
   }
 
   @Patch(':model')
+  @Scope('models:write')
   @UseInterceptors(JsonBodyInterceptor)
   @MODEL
   @IF_MATCH
@@ -137,6 +141,7 @@ export class ModelChangesController {
   }
 
   @Put(':model/aliases/:alias')
+  @Scope('models:write')
   @UseInterceptors(JsonBodyInterceptor)
   @MODEL
   @ALIAS
@@ -157,6 +162,7 @@ export class ModelChangesController {
   }
 
   @Delete(':model/aliases/:alias')
+  @Scope('models:write')
   @HttpCode(204)
   @MODEL
   @ALIAS

@@ -1,6 +1,7 @@
 import { Controller, Get, Param, Post, Query, Req, Res, StreamableFile } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
+import { Scope } from '../auth/scope.decorator';
 import { Refuses } from '../errors/refuses.decorator';
 import { ImportDeadlineExceeded, InvalidValue, ModelRefused, NumberNotRepresentable } from '../runtime/runtime.errors';
 import { BlobMissing, CommitUncertain, NoSpace, ReadOnly, SourceTooLarge } from '../storage/storage.errors';
@@ -50,6 +51,7 @@ export class ModelsController {
   ) {}
 
   @Post()
+  @Scope('models:write')
   @ApiOperation({
     summary: 'Upload a version',
     description: 'An equal file with equal metadata again answers 200 with the version that is there.',
@@ -86,6 +88,7 @@ export class ModelsController {
   }
 
   @Get()
+  @Scope('models:read')
   @ApiOperation({ summary: 'List the models' })
   @ApiOkResponse({ type: ModelList })
   list(): ModelList {
@@ -93,6 +96,7 @@ export class ModelsController {
   }
 
   @Get(':model')
+  @Scope('models:read')
   @MODEL
   @ApiOperation({ summary: 'A model and its versions' })
   @ApiOkResponse({ type: ModelView })
@@ -104,6 +108,7 @@ export class ModelsController {
   }
 
   @Get(':model/versions/:version/artifact')
+  @Scope('models:read')
   @MODEL
   @VERSION
   @ApiOperation({ summary: 'The files of a version', description: 'One as itself, several as a tar.gz that can be uploaded again.' })
@@ -131,6 +136,7 @@ export class ModelsController {
   }
 
   @Get(':model/history')
+  @Scope('models:read')
   @MODEL
   @ApiQuery({ name: 'limit', required: false, type: Number, description: 'How many events at most, 1 to 1000; default 100' })
   @ApiQuery({ name: 'before', required: false, type: Number, description: 'Only events with a lesser number: `next` of the page before' })
@@ -144,6 +150,7 @@ export class ModelsController {
   }
 
   @Get(':model/versions/:version')
+  @Scope('models:read')
   @MODEL
   @VERSION
   @ApiOperation({ summary: 'A version: signature, digest, metadata' })

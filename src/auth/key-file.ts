@@ -40,7 +40,9 @@ export class KeyFile {
     await mkdir(dirname(this.path), { recursive: true });
     await this.takeLock();
     try {
-      await this.files.guard(async () => this.write(formatKeys(await decide(await this.read()))));
+      const bytes = formatKeys(await decide(await this.read()));
+      parseKeys(bytes); // what no server could read is not written
+      await this.files.guard(() => this.write(bytes));
     } finally {
       await discardFile(this.lock);
     }

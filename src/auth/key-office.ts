@@ -5,7 +5,7 @@ import { openStorage } from '../storage/open-storage';
 import { mintKey } from './api-key';
 import { AuditWriter } from './audit-writer';
 import { KeyFile } from './key-file';
-import type { KeyRecord } from './key-records';
+import { formatKeys, type KeyRecord, parseKeys } from './key-records';
 
 /** What a new key shall be. */
 export type KeyWish = Pick<KeyRecord, 'name' | 'scopes' | 'models' | 'notBefore' | 'expiresAt'>;
@@ -35,6 +35,7 @@ export class KeyOffice {
   async create(wish: KeyWish): Promise<{ readonly text: string; readonly record: KeyRecord }> {
     const { text, id, sha256 } = mintKey();
     const record: KeyRecord = { id, ...wish, sha256, createdAt: new Date().toISOString() };
+    parseKeys(formatKeys([record])); // before anything is noted of a key that no server could read
     await this.file.change(async (keys) => {
       await this.note('key.created', record); // first: there shall be no key that nobody knows of
       return [...keys, record];

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AuthModule } from './auth/auth.module';
 import { ConfigModule } from './config/config.module';
 import { HealthModule } from './health/health.module';
 import { HttpModule } from './http/http.module';
@@ -8,5 +9,5 @@ import { ModelsModule } from './models/models.module';
 import { NativeModule } from './protocols/native/native.module';
 
 /** The only file that knows every room. Ground floor first. */
-@Module({ imports: [ConfigModule, LoggingModule, MetricsModule, ModelsModule, NativeModule, HealthModule, HttpModule] })
+@Module({ imports: [ConfigModule, LoggingModule, MetricsModule, AuthModule, ModelsModule, NativeModule, HealthModule, HttpModule] })
 export class AppModule {}

@@ -6,6 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { NativeLogger } from 'nestjs-pino';
 import { AppModule } from './app.module';
+import { KeyRing } from './auth/key-ring';
 import { runCommand } from './cli/command-line';
 import { HttpConfig } from './config/app-config';
 import { BadConfiguration } from './config/config.errors';
@@ -35,8 +36,9 @@ async function start(): Promise<void> {
   say(`analytics-api listens on ${origin}, its documentation is ${origin}/docs`);
   const example = await app.get(BringUp).finished;
   if (example === undefined) return;
+  const key = app.get(KeyRing).required ? ' -H "X-API-Key: $API_KEY"' : '';
   say(`The registry was empty: the example model "${example.model}" is published and in production. Try it:\n`);
-  say(`curl -s ${origin}/api/v1/predict/${example.model} -H 'Content-Type: application/json' -d '${example.request}'\n`);
+  say(`curl -s ${origin}/api/v1/predict/${example.model} -H 'Content-Type: application/json'${key} -d '${example.request}'\n`);
 }
 
 /** A start that failed: one clear line where the reason is known, everything where it is not. */

@@ -11,7 +11,7 @@ const FLOORS = [
 /** The face of each room: what other rooms may import. A module file may be imported by another module file only. */
 const FACES: Readonly<Record<string, readonly string[]>> = {
   errors: ['app-error', 'has-code', 'refuses.decorator'],
-  config: ['app-config', 'config.errors', 'load-config', 'node-version'],
+  config: ['app-config', 'config.errors', 'exposure', 'load-config', 'node-version'],
   logging: ['access-log', 'correlation-context', 'correlation.interceptor', 'request-record'],
   metrics: ['http-metrics'],
   wire: [
@@ -28,6 +28,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
   storage: [
     'blob-store.port',
     'derived-files',
+    'durable-files',
     'event-log.port',
     'folder-inventory',
     'open-storage',
@@ -35,6 +36,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'storage.errors',
     'storage.metrics',
   ],
+  auth: ['auth.errors', 'caller', 'key-office', 'key-records', 'key-ring', 'origin-rule', 'scope.decorator'],
   runtime: ['container-memory', 'elements', 'half', 'model-runtime.port', 'runtime.errors', 'tensor', 'tensor-json'],
   models: [
     'bring-up',

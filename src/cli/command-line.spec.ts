@@ -1,5 +1,5 @@
 import { mkdtempSync } from 'node:fs';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type EventFields, LOG_START } from '../storage/event-log.port';
@@ -41,7 +41,7 @@ describe(runCommand, () => {
   afterEach(() => {
     if (MODELS_DIR === undefined) delete process.env['MODELS_DIR'];
     else process.env['MODELS_DIR'] = MODELS_DIR;
-    delete process.env['MAX_CALLS'];
+    for (const name of ['MAX_CALLS', 'HOST', 'API_KEYS_FILE']) delete process.env[name];
   });
   afterAll(() => rm(scratch, { recursive: true, force: true }));
 
@@ -66,7 +66,17 @@ describe(runCommand, () => {
         const { code, out, err } = await run(...args);
         expect({ code, err }).toEqual({ code: 0, err: [] });
         expect(out).toHaveLength(1);
-        for (const word of ['usage: analytics-api', 'fsck', '--models-dir', '--json', '--repair', 'MODELS_DIR', 'example:']) {
+        for (const word of [
+          'usage: analytics-api',
+          'fsck',
+          '--models-dir',
+          '--json',
+          '--repair',
+          'keys create',
+          '--scope',
+          'MODELS_DIR',
+          'example:',
+        ]) {
           expect(out[0]).toContain(word);
         }
       },
@@ -104,6 +114,97 @@ describe(runCommand, () => {
       expect(JSON.parse(out.at(-1) as string)).toEqual({ code: 64, reason: expect.stringContaining("Unknown option '--nonsense'") });
       const { out: unknown } = await run('nonsense', '--json');
       expect(JSON.parse(unknown.at(-1) as string)).toEqual({ code: 64, reason: 'There is no command "nonsense"' });
+    });
+  });
+
+  describe('keys', () => {
+    const fresh = (): Promise<string> => mkdtemp(join(scratch, 'keys-'));
+    const create = (root: string, ...args: readonly string[]): Promise<Run> =>
+      run('keys', 'create', '--models-dir', root, '--name', 'board', ...args);
+    const lastOf = ({ out }: Run): Record<string, unknown> => JSON.parse(out.at(-1) as string) as Record<string, unknown>;
+
+    it('create prints the key alone on standard output, and it is in no file', async () => {
+      const root = await fresh();
+      const { code, out, err } = await create(root);
+      expect({ code, lines: out.length, said: err.length }).toEqual({ code: 0, lines: 1, said: 1 });
+      expect(out[0]).toMatch(/^aapi_live_[0-9A-Za-z]{8}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/);
+      const secret = out[0]?.split('_')[3] as string;
+      expect(err[0]).not.toContain(secret);
+      const files = (await readdir(root, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+      expect(files.length).toBeGreaterThan(1);
+      for (const { parentPath, name } of files) expect(await readFile(join(parentPath, name), 'utf8')).not.toContain(secret);
+    });
+
+    it('create takes scopes, models and times, and list tells them', async () => {
+      const root = await fresh();
+      const wish = ['--scope', 'promote, predict', '--models', 'iris,fraud-*', '--expires', '2d', '--not-before', '2020-02-03'];
+      const made = await create(root, ...wish, '--json');
+      const days = (Date.parse(String(lastOf(made)['expiresAt'])) - Date.now()) / 86_400_000;
+      expect(days).toBeGreaterThan(1.99);
+      expect(days).toBeLessThanOrEqual(2);
+      await create(root, '--expires', '2021-01-01');
+      await create(root, '--not-before', '30d', '--scope', 'admin');
+      const { code, out } = await run('keys', 'list', '--models-dir', root);
+      expect(code).toBe(0);
+      expect(out).toEqual([
+        expect.stringMatching(/^\w{8} board: in force, until 20\S+; promote, predict; models iris, fraud-\*$/),
+        expect.stringMatching(/^\w{8} board: expired, until 2021-01-01T00:00:00.000Z; predict, models:read; models all$/),
+        expect.stringMatching(/^\w{8} board: not yet in force; admin; models all$/),
+        'There are 3 keys',
+      ]);
+      const listed = await run('keys', 'list', '--json', '--models-dir', root);
+      expect(listed.out.join()).not.toContain('sha256');
+      expect(lastOf(listed)).toEqual({ code: 0, reason: 'There are 3 keys', keys: 3 });
+    });
+
+    it('revoke takes a key out of force, and says with 1 where there is none', async () => {
+      const root = await fresh();
+      const id = String(lastOf(await create(root, '--json'))['id']);
+      expect(await run('keys', 'revoke', id, '--models-dir', root)).toMatchObject({ code: 0, out: [expect.stringContaining(id)] });
+      expect((await run('keys', 'list', '--models-dir', root)).out[0]).toContain('revoked');
+      expect(lastOf(await run('keys', 'revoke', 'nosuchid', '--json', '--models-dir', root))).toMatchObject({ code: 1 });
+    });
+
+    it('verify names the event that was tampered with, with 1', async () => {
+      const root = await fresh();
+      for (let at = 0; at < 3; at++) await create(root);
+      expect(await run('keys', 'verify', '--models-dir', root)).toMatchObject({ code: 0, out: ['The audit trail is whole: 3 events'] });
+      const event = join(root, 'auth', 'audit', 'log', `${'2'.padStart(20, '0')}.json`);
+      await rm(event);
+      expect(await run('keys', 'verify', '--models-dir', root)).toMatchObject({
+        code: 1,
+        out: [expect.stringMatching(/damaged: Event 2 /)],
+      });
+    });
+
+    it('say what is wrong with an option, with 64, and make nothing', async () => {
+      const root = await fresh();
+      for (const [args, said] of [
+        [['--scope', 'everything'], '--scope: "everything"'],
+        [['--scope', ''], '--scope: ""'],
+        [['--models', 'i*s'], '--models: "i*s"'],
+        [['--expires', 'soon'], '--expires: "soon"'],
+        [['--expires', '0d'], '--expires: "0d"'],
+        [['--not-before', '5'], '--not-before: "5"'],
+        [['--name', 'no name'], '--name'],
+        [['--repair'], "Unknown option '--repair'"],
+        [['more'], 'There is no command "keys create more"'],
+      ] as const) {
+        const { code, err } = await create(root, ...args);
+        expect({ args, code }).toEqual({ args, code: 64 });
+        expect(err.join()).toContain(said);
+      }
+      expect(await run('keys', 'create', '--models-dir', root)).toMatchObject({ code: 64, err: [expect.stringContaining('--name')] });
+      expect(await run('keys', 'revoke', '--models-dir', root)).toMatchObject({ code: 64 });
+      expect(await readdir(root)).toEqual([]);
+    });
+
+    it('take the file that the server reads, also where the server could not start', async () => {
+      const root = await fresh();
+      process.env['HOST'] = '0.0.0.0';
+      process.env['API_KEYS_FILE'] = join(root, 'elsewhere.json');
+      expect((await create(root)).code).toBe(0);
+      expect(await readdir(root)).toContain('elsewhere.json');
     });
   });
 

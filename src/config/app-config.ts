@@ -1,11 +1,11 @@
-import { IsIn, IsInt, IsNotEmpty, Matches, Max, Min } from 'class-validator';
+import { IsIn, IsInt, IsNotEmpty, IsString, Matches, Max, Min } from 'class-validator';
 import { Setting } from './setting';
 
 const MIB = 2 ** 20;
 
 /** Where the service listens, what it reads, how it stops. */
 export class HttpConfig {
-  @Setting('HOST', 'Address to listen on. Any but a loopback address also needs `AUTH_MODE`.')
+  @Setting('HOST', 'Address to listen on. Any but a loopback address also needs a key, or `AUTH_MODE=none`.')
   @IsNotEmpty()
   readonly host: string = '127.0.0.1';
 
@@ -15,7 +15,10 @@ export class HttpConfig {
   @Max(65_535)
   readonly port: number = 4100;
 
-  @Setting('AUTH_MODE', '`none`: everybody who reaches the address may do everything. Must be said aloud where `HOST` is not loopback.')
+  @Setting(
+    'AUTH_MODE',
+    '`none`: everybody who reaches the address may do everything. Unset: keys are asked for as soon as there is one; must be said aloud where `HOST` is not loopback and there is none.',
+  )
   @IsIn(['', 'none'])
   readonly authMode: string = '';
 
@@ -36,6 +39,35 @@ export class HttpConfig {
   @Min(1)
   @Max(600)
   readonly stopSeconds: number = 20;
+}
+
+/** Who may come in, and from where. */
+export class AuthConfig {
+  @Setting('API_KEY', 'A key that may do everything: any text of 16 to 512 printable characters without a space.', 'secret')
+  @Matches(/^([\x21-\x7e]{16,512})?$/)
+  readonly apiKey: string = '';
+
+  @Setting('API_KEYS_FILE', 'The keys that `analytics-api keys` writes, hashed; unset: `auth/keys.json` in `MODELS_DIR`.')
+  @IsString()
+  readonly apiKeysFile: string = '';
+
+  @Setting('METRICS_PUBLIC', '`true`: `/metrics` needs no key.')
+  @IsIn(['true', 'false'])
+  readonly metricsPublic: string = 'false';
+
+  @Setting(
+    'ALLOWED_HOSTS',
+    'Names, separated by commas, by which callers may address the service besides IP addresses, `localhost` and the machine’s own name. Checked while there are no keys, or where it is set; beyond it 421.',
+  )
+  @Matches(/^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,253}[a-zA-Z0-9])?$/, { each: true })
+  readonly allowedHosts: readonly string[] = [];
+
+  @Setting(
+    'CORS_ORIGINS',
+    'Origins, separated by commas (`https://board.example`), whose pages may call the service from a browser; other pages may change nothing.',
+  )
+  @Matches(/^https?:\/\/[a-z0-9.-]+(:[0-9]{1,5})?$|^https?:\/\/\[[0-9a-f:.]+\](:[0-9]{1,5})?$/, { each: true })
+  readonly corsOrigins: readonly string[] = [];
 }
 
 /** What is written to the log. */
@@ -143,4 +175,4 @@ export class InferenceConfig {
 }
 
 /** Every group, in the order of the table of settings. */
-export const CONFIG_GROUPS = [HttpConfig, LogConfig, StorageConfig, ModelsConfig, RuntimeConfig, InferenceConfig] as const;
+export const CONFIG_GROUPS = [HttpConfig, AuthConfig, LogConfig, StorageConfig, ModelsConfig, RuntimeConfig, InferenceConfig] as const;

@@ -1,4 +1,16 @@
-import { CONFIG_GROUPS, HttpConfig, InferenceConfig, LogConfig, ModelsConfig, RuntimeConfig, StorageConfig } from './app-config';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  AuthConfig,
+  CONFIG_GROUPS,
+  HttpConfig,
+  InferenceConfig,
+  LogConfig,
+  ModelsConfig,
+  RuntimeConfig,
+  StorageConfig,
+} from './app-config';
 import { BadConfiguration } from './config.errors';
 import { type Environment, loadConfig } from './load-config';
 import { settingsOf } from './setting';
@@ -185,6 +197,58 @@ describe(loadConfig.name, () => {
 
     it.each(['0.0.0.0', '::', 'analytics.example'])('listens on %s where AUTH_MODE=none is said aloud', (host) => {
       expect(read(HttpConfig, { HOST: host, AUTH_MODE: 'none' })).toMatchObject({ host, authMode: 'none' });
+    });
+
+    describe('with keys', () => {
+      const folder = mkdtempSync(join(tmpdir(), 'exposure-'));
+      const file = join(folder, 'keys.json');
+      afterAll(() => rmSync(folder, { recursive: true }));
+
+      it('listens on an open address with API_KEY', () => {
+        expect(faultsOf({ HOST: '0.0.0.0', API_KEY: 'sixteen-letters!' })).toEqual([]);
+      });
+
+      it.each([
+        ['one key', '{"version":1,"keys":[{}]}', true],
+        ['no key', '{"version":1,"keys":[]}', false],
+        ['half a file', '{"version":1,"ke', true], // the server starts, and lets nobody in
+      ])('and %s in the file: %#', (_what, content, listens) => {
+        writeFileSync(file, content);
+        expect(faultsOf({ HOST: '0.0.0.0', API_KEYS_FILE: file }).length === 0).toBe(listens);
+      });
+
+      it('looks for the file in MODELS_DIR where nothing else is said', () => {
+        expect(faultsOf({ HOST: '0.0.0.0', MODELS_DIR: folder })).not.toEqual([]);
+      });
+
+      it('lets a tool run where no server may listen', () => {
+        expect(() => loadConfig({ HOST: '0.0.0.0', MODELS_DIR: folder }, 'tool')).not.toThrow();
+      });
+
+      it.each(['short', 'fifteen-letters', 'with a space in the middle', 'x'.repeat(513), 'sixteen-letters\u00e9'])(
+        'refuses the API_KEY %p without showing it',
+        (key) => {
+          const faults = faultsOf({ API_KEY: key });
+          expect(faults).toHaveLength(1);
+          expect(faults[0]).toContain('API_KEY=(not shown): API_KEY must match');
+          expect(faults[0]).not.toContain(key);
+        },
+      );
+
+      it.each(['*', 'https://a.example/', 'a.example', 'https://*.example', 'null', 'HTTPS://A.example', 'ftp://a.example'])(
+        'refuses the CORS_ORIGINS %p',
+        (origin) => {
+          expect(faultsOf({ CORS_ORIGINS: origin })).toHaveLength(1);
+        },
+      );
+
+      it('takes origins and hosts', () => {
+        const env = { CORS_ORIGINS: 'https://a.example, http://localhost:3000,http://[::1]:80', ALLOWED_HOSTS: 'analytics-api, A.example' };
+        expect(read(AuthConfig, env)).toMatchObject({
+          corsOrigins: ['https://a.example', 'http://localhost:3000', 'http://[::1]:80'],
+          allowedHosts: ['analytics-api', 'A.example'],
+        });
+      });
     });
 
     it('refuses an open address with an AUTH_MODE that there is not, for both reasons', () => {

@@ -1,7 +1,7 @@
-import { isIP } from 'node:net';
 import { validateSync } from 'class-validator';
-import { CONFIG_GROUPS, HttpConfig } from './app-config';
+import { AuthConfig, CONFIG_GROUPS, HttpConfig, StorageConfig } from './app-config';
 import { BadConfiguration } from './config.errors';
+import { exposed } from './exposure';
 import { isOneEditAway } from './one-edit';
 import { type SettingGroup, type SettingInfo, type SettingValue, settingsOf } from './setting';
 
@@ -13,13 +13,18 @@ export type AppConfig = ReadonlyMap<SettingGroup, object>;
 
 /**
  * Turns the environment into settings. An empty variable counts as unset.
+ * @param purpose `serve`: also refuses an address that others reach while there is no key
  * @throws BadConfiguration naming every bad variable at once, so that one restart mends them all
  */
-export function loadConfig(env: Environment = process.env): AppConfig {
+export function loadConfig(env: Environment = process.env, purpose: 'serve' | 'tool' = 'serve'): AppConfig {
   const faults: string[] = [];
   const groups = CONFIG_GROUPS.map((group): [SettingGroup, object] => [group, Object.freeze(readGroup(group, env, faults))]);
   const config = new Map(groups);
-  faults.push(...misspelled(env), ...exposed(config.get(HttpConfig) as HttpConfig));
+  faults.push(...misspelled(env));
+  if (purpose === 'serve') {
+    const [http, auth, storage] = [HttpConfig, AuthConfig, StorageConfig].map((group) => config.get(group));
+    faults.push(...exposed(http as HttpConfig, auth as AuthConfig, storage as StorageConfig));
+  }
   if (faults.length > 0) throw new BadConfiguration(faults);
   return config;
 }
@@ -30,9 +35,9 @@ function readGroup(group: SettingGroup, env: Environment, faults: string[]): obj
   const values = given.map((setting) => [setting.property, parse(setting, env[setting.name] as string)]);
   const instance = Object.assign(new group(), Object.fromEntries(values)) as object;
   for (const { property, constraints } of validateSync(instance)) {
-    const { name } = settings.find((setting) => setting.property === property) as SettingInfo;
+    const { name, secret } = settings.find((setting) => setting.property === property) as SettingInfo;
     const expected = Object.values(constraints ?? {}).map((text) => text.replaceAll(property, name));
-    faults.push(`${name}=${env[name]}: ${expected.join(', ')}`);
+    faults.push(`${name}=${secret ? '(not shown)' : env[name]}: ${expected.join(', ')}`);
   }
   return instance;
 }
@@ -49,11 +54,4 @@ function misspelled(env: Environment): readonly string[] {
   return Object.keys(env)
     .filter((name) => !names.includes(name))
     .flatMap((name) => names.filter((real) => isOneEditAway(name, real)).map((real) => `${name}: no such setting; ${real} was meant?`));
-}
-
-/** @returns why the service may not listen there, if so */
-function exposed({ host, authMode }: HttpConfig): readonly string[] {
-  const loopback = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
-  if (loopback || authMode === 'none') return [];
-  return [`HOST=${host}: others could reach an API without keys there. If they may, say so:\n    AUTH_MODE=none`];
 }

@@ -8,6 +8,8 @@ export interface SettingInfo {
   readonly name: string;
   readonly about: string;
   readonly property: string;
+  /** Its value is never shown. */
+  readonly secret: boolean;
   /** What holds where the variable is unset. Its type decides how the text is read. */
   readonly fallback: SettingValue;
 }
@@ -21,11 +23,12 @@ const SETTINGS = Symbol('settings');
  * Binds a field of a settings group to an environment variable.
  * @param name the variable; with its unit where it has one (`IMPORT_DEADLINE_SECONDS`)
  * @param about one line for the table of settings
+ * @param secrecy `secret`: its value is never shown, not even where it is wrong
  */
-export function Setting(name: string, about: string): PropertyDecorator {
+export function Setting(name: string, about: string, secrecy?: 'secret'): PropertyDecorator {
   return (target, property) => {
     const known = (Reflect.getMetadata(SETTINGS, target) ?? []) as readonly object[];
-    Reflect.defineMetadata(SETTINGS, [...known, { name, about, property }], target);
+    Reflect.defineMetadata(SETTINGS, [...known, { name, about, property, secret: secrecy === 'secret' }], target);
   };
 }
 

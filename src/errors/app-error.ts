@@ -8,6 +8,7 @@ export type ErrorKind =
   | 'stale'
   | 'too-large'
   | 'media-type'
+  | 'misdirected'
   | 'invalid'
   | 'precondition'
   | 'overloaded'

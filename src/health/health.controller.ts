@@ -1,6 +1,7 @@
 import { Controller, Get, Query, ServiceUnavailableException } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { type HealthCheckResult, HealthCheckService } from '@nestjs/terminus';
+import { Public, Scope } from '../auth/scope.decorator';
 import { Refuses } from '../errors/refuses.decorator';
 import { DrainIndicator } from './drain.indicator';
 import { NotReady } from './health.errors';
@@ -42,6 +43,7 @@ export class HealthController {
   ) {}
 
   @Get()
+  @Scope('metrics')
   @ApiOperation({ summary: 'Everything that is known of the service’s health' })
   @ApiOkResponse({ schema: { type: 'object', example: EXAMPLE } })
   @Refuses(NOT_READY)
@@ -50,6 +52,7 @@ export class HealthController {
   }
 
   @Get('live')
+  @Public()
   @ApiOperation({ summary: 'Whether the process answers; depends on nothing else' })
   @READY
   live(): Ready {
@@ -57,6 +60,7 @@ export class HealthController {
   }
 
   @Get('ready')
+  @Public()
   @ApiOperation({
     summary: 'Whether to send traffic',
     description: 'A broken model that is not required does not change it, nor does a registry that takes no changes.',
@@ -69,6 +73,7 @@ export class HealthController {
   }
 
   @Get('startup')
+  @Public()
   @ApiOperation({ summary: 'Whether the start has ended: required models loaded and warm' })
   @READY
   @Refuses(NOT_READY)

@@ -3,9 +3,11 @@ import type { Request, Response } from 'express';
 import { AppError } from '../errors/app-error';
 import { CORRELATION_HEADER, recordOf } from '../logging/request-record';
 import { InternalError, MalformedRequest, RouteNotFound } from './http.errors';
+import { leaveUnread } from './leave-unread';
 import { PROBLEM_TYPE, problemOf, STATUS } from './problem';
 
 const RETRY_AFTER_SECONDS = '1';
+const CHALLENGE = 'Bearer realm="analytics-api"';
 
 /** The one place where an error becomes an answer. What nobody foresaw is a 500 that tells the caller nothing but the id. */
 @Catch()
@@ -27,7 +29,9 @@ export class ErrorFilter implements ExceptionFilter {
     response.statusCode = status;
     response.setHeader(CORRELATION_HEADER, record.correlationId);
     response.setHeader('Content-Type', PROBLEM_TYPE);
-    if (status === 429 || status === 503) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
+    if (status === 401) response.setHeader('WWW-Authenticate', CHALLENGE);
+    if (status === 429 || status === 503) response.setHeader('Retry-After', retryAfter(error));
+    leaveUnread(error.kind, request, response);
     const body = Buffer.from(JSON.stringify(problemOf(error, record.correlationId)));
     response.setHeader('Content-Length', body.length);
     response.end(body);
@@ -39,6 +43,10 @@ function appErrorOf(thrown: unknown, { method, path }: Request): AppError {
   const status = thrown instanceof HttpException ? thrown.getStatus() : statusOf(thrown);
   if (status === 404) return new RouteNotFound(method, path);
   return status >= 400 && status < 500 ? new MalformedRequest({ cause: thrown }) : new InternalError({ cause: thrown });
+}
+
+function retryAfter(error: AppError): string {
+  return 'retryAfterSeconds' in error ? String(error.retryAfterSeconds) : RETRY_AFTER_SECONDS;
 }
 
 /** Express's own errors (a path that is no valid UTF-8) carry a status. */

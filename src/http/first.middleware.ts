@@ -4,6 +4,7 @@ import { CorrelationContext } from '../logging/correlation-context';
 import { CORRELATION_HEADER, openRecord, type RequestRecord } from '../logging/request-record';
 import type { HttpMetrics } from '../metrics/http-metrics';
 import type { Drainer } from './drainer';
+import { isUnread } from './leave-unread';
 
 const CLIENT_GONE = 499;
 const LINGER_MS = 5000;
@@ -31,7 +32,7 @@ export function firstMiddleware({ log, metrics, drainer }: Witnesses) {
       record.route ??= routeOf(request);
       log.write(request, response, record, status, ms);
       metrics.observe(request.method, record.route, status, ms / 1000);
-      if (!request.complete) readOut(request);
+      if (!request.complete && !isUnread(request)) readOut(request);
     });
     CorrelationContext.run(identityOf(record), next);
   };

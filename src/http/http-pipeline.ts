@@ -1,10 +1,12 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { OriginRule } from '../auth/origin-rule';
 import { AccessLog } from '../logging/access-log';
 import { CorrelationInterceptor } from '../logging/correlation.interceptor';
 import { HttpMetrics } from '../metrics/http-metrics';
 import { Drainer } from './drainer';
 import { ErrorFilter } from './error.filter';
 import { firstMiddleware } from './first.middleware';
+import { originMiddleware } from './origin.middleware';
 import { serveDocumentation } from './openapi';
 
 /** How an application must be created for this pipeline: bodies are read by `wire/` only. */
@@ -14,6 +16,8 @@ export const APPLICATION_OPTIONS = { bodyParser: false, bufferLogs: true, abortO
 export function applyHttpPipeline(app: NestExpressApplication): void {
   app.disable('x-powered-by').set('etag', false);
   app.use(firstMiddleware({ log: app.get(AccessLog), metrics: app.get(HttpMetrics), drainer: app.get(Drainer) }));
+  app.use(originMiddleware(app.get(OriginRule)));
+  // the guard of `auth/` follows here, a provider of its module: after routing, before anything reads a body
   app.useGlobalInterceptors(app.get(CorrelationInterceptor));
   app.useGlobalFilters(new ErrorFilter());
   serveDocumentation(app);

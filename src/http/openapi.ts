@@ -1,10 +1,24 @@
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { Forbidden, ForeignHost, ForeignOrigin, KeyMisplaced, KeysUnreadable, TooManyFailures, Unauthenticated } from '../auth/auth.errors';
+import { type Access, ACCESS } from '../auth/scope.decorator';
 import { AppError } from '../errors/app-error';
 import { REFUSALS } from '../errors/refuses.decorator';
+import { DocumentationPage } from './documentation-page';
 import { InternalError } from './http.errors';
 import { PROBLEM_TYPE, problemOf, STATUS } from './problem';
+
+interface Declared {
+  readonly refusals?: readonly AppError[];
+  readonly access?: Access;
+}
+interface Operation {
+  readonly operationId?: string;
+  description?: string;
+  responses?: object;
+  security?: readonly object[];
+}
 
 const EXAMPLE_ID = '0b5a4f0e-6b57-4c5e-9d0c-1f2f5c8f3f11';
 const PROBLEM_SCHEMA = {
@@ -23,10 +37,9 @@ const PROBLEM_SCHEMA = {
   },
 };
 
-/** Swagger UI under `/docs`, the document under `/docs-json`. Everything is served from here: no CDN. */
+/** Lets `/docs` and `/docs-json` show this application. */
 export function serveDocumentation(app: NestExpressApplication): void {
-  const options = { customSiteTitle: 'analytics-api', swaggerOptions: { displayRequestDuration: true, tryItOutEnabled: true } };
-  SwaggerModule.setup('docs', app, () => openApiDocument(app), options);
+  app.get(DocumentationPage).describe(() => openApiDocument(app));
 }
 
 /** The API as its controllers declare it, with an example of every error that a route can answer with. */
@@ -40,35 +53,54 @@ export function openApiDocument(app: NestExpressApplication): OpenAPIObject {
     .addTag('predictions', 'Ask a model')
     .addTag('models', 'What there is, and what is served')
     .addTag('operation', 'Probes and figures')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key' }, 'bearer')
+    .addApiKey({ type: 'apiKey', name: 'X-API-Key', in: 'header', description: 'An API key' }, 'apiKey')
     .build();
   const document = SwaggerModule.createDocument(app, info, { operationIdFactory: operationId });
   document.components = { ...document.components, schemas: { ...document.components?.schemas, Problem: PROBLEM_SCHEMA } };
-  const refusals = refusalsByOperation(app);
-  for (const operation of Object.values(document.paths).flatMap(
-    (path) => Object.values(path) as { operationId?: string; responses?: object }[],
-  )) {
-    const errors = [...(refusals.get(operation.operationId ?? '') ?? []), new InternalError()];
-    Object.assign(operation.responses ?? {}, problemResponses(errors));
+  const declared = declarationsByOperation(app);
+  for (const [method, operation] of operationsOf(document)) {
+    const { refusals = [], access } = declared.get(operation.operationId ?? '') ?? {};
+    const errors = [...refusals, ...refusalsAtTheDoor(method, access), new InternalError()];
+    operation.responses = { ...operation.responses, ...problemResponses(errors) };
+    if (access === undefined || access.scopes.length === 0) continue;
+    operation.security = [{ bearer: [] }, { apiKey: [] }];
+    const scopes = access.scopes.map((scope) => `\`${scope}\``).join(' or ');
+    operation.description = [operation.description, `Where keys are asked for: a key with the scope ${scopes}.`]
+      .filter(Boolean)
+      .join('\n\n');
   }
   return document;
+}
+
+/** What a route can answer before its controller hears of the request. */
+function refusalsAtTheDoor(method: string, access: Access | undefined): readonly AppError[] {
+  const foreign = method === 'get' ? [] : [new ForeignOrigin('https://elsewhere.example')];
+  if (access === undefined || access.scopes.length === 0) return foreign;
+  const keys = [new KeyMisplaced('query', 'a key in the address'), new Unauthenticated(), new Forbidden(), new TooManyFailures(42)];
+  return [...keys, new KeysUnreadable(), new ForeignHost('analytics.example'), ...foreign];
+}
+
+function operationsOf({ paths }: OpenAPIObject): readonly (readonly [string, Operation])[] {
+  return Object.values(paths).flatMap((path) => Object.entries(path) as [string, Operation][]);
 }
 
 function operationId(controller: string, method: string): string {
   return `${controller}_${method}`;
 }
 
-/** What each handler's `@Refuses` says. */
-function refusalsByOperation(app: NestExpressApplication): ReadonlyMap<string, readonly AppError[]> {
-  const refusals = new Map<string, readonly AppError[]>();
+/** What each handler says with `@Refuses`, and with `@Scope` or `@Public`. */
+function declarationsByOperation(app: NestExpressApplication): ReadonlyMap<string, Declared> {
+  const declared = new Map<string, Declared>();
   const scanner = new MetadataScanner();
   for (const { metatype } of app.get(DiscoveryService).getControllers()) {
-    const prototype = (metatype as { prototype: Record<string, object> }).prototype;
+    const { name, prototype } = metatype as { name: string; prototype: Record<string, object> };
     for (const method of scanner.getAllMethodNames(prototype)) {
-      const declared = Reflect.getMetadata(REFUSALS, prototype[method] as object) as readonly AppError[] | undefined;
-      if (declared !== undefined) refusals.set(operationId((metatype as { name: string }).name, method), declared);
+      const of = (key: symbol): unknown => Reflect.getMetadata(key, prototype[method] as object);
+      declared.set(operationId(name, method), { refusals: of(REFUSALS), access: of(ACCESS) } as Declared);
     }
   }
-  return refusals;
+  return declared;
 }
 
 function problemResponses(errors: readonly AppError[]): Record<string, object> {

@@ -11,6 +11,7 @@ export const STATUS = {
   stale: 412,
   'too-large': 413,
   'media-type': 415,
+  misdirected: 421,
   invalid: 422,
   precondition: 428,
   overloaded: 429,

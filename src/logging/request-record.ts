@@ -11,6 +11,9 @@ export interface RequestRecord {
   /** Template of the route that took it (`/api/v1/models/:model`). */
   route?: string;
   model?: string;
+  /** Whose key let it in: its public id and what people call it. Never the key. */
+  keyId?: string;
+  keyName?: string;
   /** Code of the error that it was answered with. */
   code?: string;
 }

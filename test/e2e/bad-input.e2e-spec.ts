@@ -289,7 +289,7 @@ describe('bad input', () => {
     for (const bytes of [0, 10, 30_000]) {
       const socket = connect(Number(port), hostname);
       socket.write(
-        'POST /api/v1/models HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n',
+        'POST /api/v1/models HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n',
       );
       socket.write('--b\r\nContent-Disposition: form-data; name="name"\r\n\r\nfresh\r\n');
       socket.write('--b\r\nContent-Disposition: form-data; name="file"; filename="m.onnx"\r\n\r\n');

@@ -14,6 +14,7 @@ import {
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
+import { Public } from '../../src/auth/scope.decorator';
 import { CorrelationContext } from '../../src/logging/correlation-context';
 import { ModelNotFound } from '../../src/models/models.errors';
 import { JsonBodyInterceptor } from '../../src/wire/json-body.interceptor';
@@ -43,6 +44,7 @@ class ProbeController {
   private readonly logger = new Logger('probe');
 
   @Get('fine')
+  @Public()
   @UseGuards(TalkingGuard)
   async fine(): Promise<string> {
     await turn();
@@ -51,23 +53,27 @@ class ProbeController {
   }
 
   @Get('throws')
+  @Public()
   async throws(): Promise<void> {
     await turn();
     throw new Error('the handler broke');
   }
 
   @Get('pipe/:number')
+  @Public()
   pipe(@Param('number', ParseIntPipe) number: number): number {
     return number;
   }
 
   @Get('refused')
+  @Public()
   @UseGuards(RefusingGuard)
   refused(): string {
     return 'never';
   }
 
   @Post('json')
+  @Public()
   @UseInterceptors(JsonBodyInterceptor)
   json(@Body() body: object): object {
     return body;
@@ -171,7 +177,7 @@ describe('the correlation id', () => {
   it('tells a caller who went away first as 499', async () => {
     const { hostname, port } = new URL(app.origin);
     const socket = connect(Number(port), hostname);
-    socket.write('POST /api/v1/predict/line HTTP/1.1\r\nHost: x\r\nX-Correlation-Id: caller-gone\r\n');
+    socket.write('POST /api/v1/predict/line HTTP/1.1\r\nHost: localhost\r\nX-Correlation-Id: caller-gone\r\n');
     socket.write('Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"inst');
     setTimeout(() => socket.destroy(), 30);
     await once(socket, 'close');

@@ -54,7 +54,10 @@ export class TestApp {
     const app = (await builder.compile()).createNestApplication<NestExpressApplication>(APPLICATION_OPTIONS);
     app.useLogger(app.get(NativeLogger));
     applyHttpPipeline(app);
-    await app.listen(0, '127.0.0.1');
+    await app.listen(0, '127.0.0.1').catch(async (error: unknown) => {
+      await app.close(); // what had begun by then would keep jest from ending
+      throw error;
+    });
     await app.get(BringUp).finished;
     return new TestApp(app, await app.getUrl(), blobs);
   }

@@ -65,7 +65,7 @@ describe('a start that fails', () => {
   it('does not listen where others could reach an API without keys, unless told so', async () => {
     const { code, stdout, stderr } = await failToStart({ HOST: '0.0.0.0' });
     expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
-    expect(stderr).toMatch(/^The configuration has a fault:\n {2}HOST=0\.0\.0\.0: .*\n {4}AUTH_MODE=none\n$/);
+    expect(stderr).toMatch(/^The configuration has a fault:\n {2}HOST=0\.0\.0\.0: .*\n {4}API_KEY=.*\n {4}AUTH_MODE=none\n$/);
   });
 
   it('says in one line that the port is taken', async () => {

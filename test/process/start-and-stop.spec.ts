@@ -188,7 +188,7 @@ describe('a stop', () => {
     const server = await servers.start({ DRAIN_SECONDS: '0', STOP_SECONDS: '1' });
     const { hostname, port } = new URL(server.origin);
     const socket = connect(Number(port), hostname).on('error', () => {});
-    socket.write('POST /api/v1/predict/iris HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{');
+    socket.write('POST /api/v1/predict/iris HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{');
     await server.get('/health/live');
     const { code, ms } = await server.stop('SIGTERM');
     socket.destroy();

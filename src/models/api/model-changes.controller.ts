@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, HttpCode, Param, Patch, Post, Put, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
 import { checked } from '../../wire/checked';
 import { JsonBodyInterceptor } from '../../wire/json-body.interceptor';
@@ -40,6 +41,7 @@ export class ModelChangesController {
   ) {}
 
   @Post(':model/versions/:version/promote')
+  @Scope('promote')
   @HttpCode(200)
   @UseInterceptors(JsonBodyInterceptor)
   @MODEL
@@ -64,6 +66,7 @@ export class ModelChangesController {
   }
 
   @Post(':model/rollback')
+  @Scope('promote')
   @HttpCode(200)
   @UseInterceptors(JsonBodyInterceptor)
   @MODEL
@@ -81,6 +84,7 @@ export class ModelChangesController {
   }
 
   @Patch(':model')
+  @Scope('models:write')
   @UseInterceptors(JsonBodyInterceptor)
   @MODEL
   @ApiChange()
@@ -94,6 +98,7 @@ export class ModelChangesController {
   }
 
   @Put(':model/aliases/:alias')
+  @Scope('models:write')
   @UseInterceptors(JsonBodyInterceptor)
   @MODEL
   @ALIAS
@@ -113,6 +118,7 @@ export class ModelChangesController {
   }
 
   @Delete(':model/aliases/:alias')
+  @Scope('models:write')
   @HttpCode(204)
   @MODEL
   @ALIAS

@@ -1,5 +1,6 @@
 import { Controller, Delete, HttpCode, Param, Post, Query, UseInterceptors } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
 import { BytesCollected, NotDeleted, VersionInUse } from '../models.errors';
 import { modelName, reasonText, versionNumber } from '../model-name';
@@ -28,6 +29,7 @@ export class ModelDeletionController {
   ) {}
 
   @Delete(':model')
+  @Scope('models:write')
   @HttpCode(204)
   @MODEL
   @REASON
@@ -43,6 +45,7 @@ export class ModelDeletionController {
   }
 
   @Post(':model/undelete')
+  @Scope('models:write')
   @HttpCode(200)
   @MODEL
   @REASON
@@ -55,6 +58,7 @@ export class ModelDeletionController {
   }
 
   @Delete(':model/versions/:version')
+  @Scope('models:write')
   @HttpCode(204)
   @MODEL
   @VERSION
@@ -77,6 +81,7 @@ export class ModelDeletionController {
   }
 
   @Post(':model/versions/:version/undelete')
+  @Scope('models:write')
   @HttpCode(200)
   @MODEL
   @VERSION

@@ -1,6 +1,9 @@
 import { Controller, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
+import { callerOf, CurrentCaller } from '../../auth/caller';
+import type { Caller } from '../../auth/caller';
+import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
 import { ImportDeadlineExceeded, InvalidValue, ModelRefused, NumberNotRepresentable } from '../../runtime/runtime.errors';
 import { SourceTooLarge } from '../../storage/storage.errors';
@@ -46,6 +49,7 @@ export class ModelsController {
   ) {}
 
   @Post()
+  @Scope('models:write')
   @ApiOperation({
     summary: 'Upload a version',
     description: 'An equal file with equal metadata again answers 200 with the version that is there.',
@@ -75,13 +79,14 @@ export class ModelsController {
     ...UNCHANGEABLE,
   )
   async upload(@Req() request: Request, @ChangeOf() change: Change, @Res({ passthrough: true }) response: Response): Promise<VersionView> {
-    const { record, created } = await this.uploads.accept(await this.reader.read(request), change);
+    const { record, created } = await this.uploads.accept(await this.reader.read(request, callerOf(request)), change);
     response.status(created ? 201 : 200).location(`/api/v1/models/${record.model}/versions/${record.version}`);
     response.setHeader('ETag', this.state.etagOf(record.model));
     return this.views.version(record);
   }
 
   @Get()
+  @Scope('models:read')
   @ApiOperation({ summary: 'List the models', description: 'Filtered, sorted, in pages.' })
   @ApiOkResponse({ type: ModelList })
   @Refuses(
@@ -91,12 +96,19 @@ export class ModelsController {
       actual: '"size"',
     }),
   )
-  list(@Query() query: ListQuery): ModelList {
+  list(@Query() query: ListQuery, @CurrentCaller() caller: Caller): ModelList {
     const asked = checked(ListQuery, query, 'query');
-    return this.views.list(pageOf(asked.deleted === 'true' ? this.state.listDeleted() : this.state.list(), asked));
+    const models = asked.deleted === 'true' ? this.state.listDeleted() : this.state.list();
+    return this.views.list(
+      pageOf(
+        models.filter(({ name }) => caller.mayUse(name)),
+        asked,
+      ),
+    );
   }
 
   @Get(':model')
+  @Scope('models:read')
   @MODEL
   @ApiQuery({ name: 'at', required: false, type: String, description: 'How it was at that time, as 2026-11-22T12:00:00Z' })
   @ApiOperation({
@@ -118,6 +130,7 @@ export class ModelsController {
   }
 
   @Get(':model/history')
+  @Scope('models:read')
   @MODEL
   @ApiQuery({ name: 'limit', required: false, type: Number, description: 'How many events at most, 1 to 1000; default 100' })
   @ApiQuery({ name: 'before', required: false, type: Number, description: 'Only events with a lesser number: `next` of the page before' })

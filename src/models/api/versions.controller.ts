@@ -1,6 +1,7 @@
 import { Controller, Get, Param, Res, StreamableFile, UseInterceptors } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
 import { BlobMissing } from '../../storage/storage.errors';
 import { modelName, versionNumber } from '../model-name';
@@ -25,6 +26,7 @@ export class VersionsController {
   ) {}
 
   @Get(':model/versions/:version')
+  @Scope('models:read')
   @UseInterceptors(ModelEtagInterceptor)
   @MODEL
   @VERSION
@@ -36,6 +38,7 @@ export class VersionsController {
   }
 
   @Get(':model/versions/:version/artifact')
+  @Scope('models:read')
   @MODEL
   @VERSION
   @ApiOperation({ summary: 'The files of a version', description: 'One as itself, several as a tar.gz that can be uploaded again.' })

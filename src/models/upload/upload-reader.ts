@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
+import { Forbidden } from '../../auth/auth.errors';
+import type { Caller } from '../../auth/caller';
 import { checked } from '../../wire/checked';
 import { parseJson } from '../../wire/read-json';
 import { readMultipart } from '../../wire/read-multipart';
@@ -48,14 +50,15 @@ export class UploadReader {
     private readonly journal: RegistryJournal,
   ) {}
 
-  /** @throws ReadOnly before anything is read; as readMultipart, UploadFiles; InvalidName, UploadIncomplete, MalformedBody: nothing is left then */
-  async read(request: IncomingMessage): Promise<Upload> {
+  /** @throws ReadOnly before anything is read; as readMultipart, UploadFiles; Forbidden, InvalidName, UploadIncomplete, MalformedBody: nothing is left then */
+  async read(request: IncomingMessage, caller: Caller): Promise<Upload> {
     await this.journal.requireWritable();
     const taken: UploadFile[] = [];
     let files: readonly UploadFile[] = taken;
     try {
       const fields = await readMultipart(request, LIMITS, (file) => this.files.take(file, taken));
       const said = describe(fields);
+      if (!caller.mayUse(said.model) || (said.stage !== undefined && !caller.may('promote'))) throw new Forbidden();
       files = await this.files.unpack(taken);
       const [file, ...others] = inOrder(files) as [UploadFile, ...UploadFile[]];
       return { ...said, file, ...(others.length > 0 && { others }) };

@@ -1,5 +1,6 @@
 import { Controller, HttpCode, Post, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
 import type { InferenceCall, InferenceResult } from '../../inference/inference-call';
 import { ShapeMismatch, TooManyCalls } from '../../inference/inference.errors';
@@ -36,6 +37,7 @@ export class PredictController {
   constructor(private readonly inference: InferenceService) {}
 
   @Post(':model')
+  @Scope('predict')
   @HttpCode(200)
   @UseInterceptors(NativeCodecInterceptor)
   @ApiOperation({ summary: 'Predict', description: 'One row as `features`, several as an array of `features` or as `instances`.' })

@@ -1,6 +1,7 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { PrometheusController } from '@willsoto/nestjs-prometheus';
+import { ScopeUnless } from '../auth/scope.decorator';
 
 const EXAMPLE = 'http_request_duration_seconds_count{method="POST",route="/api/v1/predict/:model",status="200"} 3\n';
 
@@ -8,6 +9,7 @@ const EXAMPLE = 'http_request_duration_seconds_count{method="POST",route="/api/v
 @Controller()
 export class MetricsController extends PrometheusController {
   @Get()
+  @ScopeUnless(({ metricsPublic }) => metricsPublic === 'true', 'metrics')
   @ApiOperation({ summary: 'Figures for Prometheus' })
   @ApiProduces('text/plain')
   @ApiOkResponse({ description: 'Text exposition format', content: { 'text/plain': { schema: { type: 'string' }, example: EXAMPLE } } })

@@ -12,6 +12,7 @@ import { HttpConfig } from './config/app-config';
 import { BadConfiguration } from './config/config.errors';
 import { AppError } from './errors/app-error';
 import { hasCode } from './errors/has-code';
+import { HttpAdapter } from './http/http.adapter';
 import { APPLICATION_OPTIONS, applyHttpPipeline } from './http/http-pipeline';
 import { BringUp } from './models/serving/bring-up';
 
@@ -24,7 +25,10 @@ function say(text: string): void {
 
 async function start(): Promise<void> {
   // flushed by hand: a creation that fails would flush to Nest's own logger, as coloured text
-  const app = await NestFactory.create<NestExpressApplication>(AppModule, { ...APPLICATION_OPTIONS, autoFlushLogs: false });
+  const app = await NestFactory.create<NestExpressApplication>(AppModule, new HttpAdapter(), {
+    ...APPLICATION_OPTIONS,
+    autoFlushLogs: false,
+  });
   app.useLogger(app.get(NativeLogger));
   app.flushLogs();
   applyHttpPipeline(app);

@@ -36,7 +36,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'storage.errors',
     'storage.metrics',
   ],
-  auth: ['auth.errors', 'caller', 'key-office', 'key-records', 'key-ring', 'origin-rule', 'scope.decorator'],
+  auth: ['address', 'auth.errors', 'caller', 'key-office', 'key-records', 'key-ring', 'origin-rule', 'scope.decorator'],
   runtime: ['container-memory', 'elements', 'half', 'model-runtime.port', 'runtime.errors', 'tensor', 'tensor-json'],
   models: [
     'bring-up',
@@ -50,7 +50,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'served-version',
   ],
   inference: ['inference-call', 'inference.errors', 'inference.service'],
-  http: ['http-pipeline'],
+  http: ['http-pipeline', 'http.adapter'],
   cli: ['command-line'],
 };
 

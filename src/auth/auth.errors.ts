@@ -103,3 +103,15 @@ export class KeyFileBusy extends AppError {
     super(`Another process changes the keys right now; if none does, take ${lock} away`);
   }
 }
+
+/** More requests came within a second than a caller may send. */
+export class TooManyRequests extends AppError {
+  readonly code = 'TOO_MANY_REQUESTS';
+  readonly kind = 'overloaded' as const;
+  constructor(
+    limit: number,
+    readonly retryAfterSeconds = 1,
+  ) {
+    super(`More than ${limit} requests came within a second`, { expected: `at most ${limit} a second (RATE_LIMIT_PER_SECOND)` });
+  }
+}

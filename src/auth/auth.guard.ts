@@ -2,6 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import type { Request } from 'express';
 import { AppError } from '../errors/app-error';
 import { recordOf } from '../logging/request-record';
+import { addressOf } from './address';
 import { readKey } from './api-key';
 import { AuditTrail } from './audit-trail';
 import { Forbidden, TooManyFailures, Unauthenticated } from './auth.errors';
@@ -48,7 +49,7 @@ export class AuthGuard implements CanActivate {
   /** Who has no valid key is answered so often and no more. A valid key is let in from the same address all the same. */
   private unknown(request: Request, text: string | undefined): AppError {
     this.keys.requireKeys();
-    const address = request.socket.remoteAddress ?? 'gone';
+    const address = addressOf(request);
     const now = performance.now();
     const seconds = this.failures.blockedSeconds(address, now);
     if (text !== undefined) this.failures.count(address, now);
@@ -58,7 +59,7 @@ export class AuthGuard implements CanActivate {
 
   private noted(request: Request, error: AppError, keyId: string | undefined): AppError {
     const { correlationId } = recordOf(request);
-    const address = request.socket.remoteAddress ?? 'gone';
+    const address = addressOf(request);
     this.trail.refused({ address, code: error.code, correlationId, ...(keyId !== undefined && { keyId }) });
     return error;
   }

@@ -8,6 +8,7 @@ import { AuthGuard } from './auth.guard';
 import { auditFolder } from './key-office';
 import { KeyRing } from './key-ring';
 import { OriginRule } from './origin-rule';
+import { RateGuard } from './rate.guard';
 import { RouteAccess } from './route-access';
 
 @Module({
@@ -23,6 +24,7 @@ import { RouteAccess } from './route-access';
       inject: [StorageConfig],
     },
     { provide: APP_GUARD, useClass: AuthGuard },
+    { provide: APP_GUARD, useClass: RateGuard }, // after it: whose request it is must be known
   ],
   exports: [KeyRing, OriginRule],
 })

@@ -1,3 +1,5 @@
+import { networkOf } from './address';
+
 const WINDOW_MS = 60_000;
 const MAX_FAILURES = 20;
 const MAX_ADDRESSES = 10_000;
@@ -38,16 +40,4 @@ export class FailedAttempts {
       this.windows.delete(network);
     }
   }
-}
-
-/** Whoever has one IPv6 address has 2^64 of them. */
-function networkOf(address: string): string {
-  if (!address.includes(':')) return address;
-  if (address.includes('.')) return address.slice(address.lastIndexOf(':') + 1); // an IPv4 address as an IPv6 socket shows it
-  const [head = '', tail] = address.split('%', 1)[0]?.split('::') ?? [];
-  const groups = head.split(':').filter(Boolean);
-  const after = tail?.split(':').filter(Boolean) ?? [];
-  const zeros = tail === undefined ? 0 : 8 - groups.length - after.length;
-  const all = [...groups, ...Array.from({ length: zeros }, () => '0'), ...after];
-  return all.slice(0, 4).join(':');
 }

@@ -28,6 +28,55 @@ export class HttpConfig {
   @Max(1024 * MIB)
   readonly maxJsonBytes: number = 8 * MIB;
 
+  @Setting(
+    'BODY_SECONDS',
+    'How long a JSON body may take to arrive; a file may take as long as it likes while at least 1 KiB a second comes. Beyond it 408.',
+  )
+  @IsInt()
+  @Min(1)
+  @Max(3600)
+  readonly bodySeconds: number = 30;
+
+  @Setting('HEADER_SECONDS', 'How long the headers of a request may take to arrive; beyond it the connection is closed.')
+  @IsInt()
+  @Min(1)
+  @Max(600)
+  readonly headerSeconds: number = 10;
+
+  @Setting('KEEP_ALIVE_SECONDS', 'How long a connection may lie idle between two requests.')
+  @IsInt()
+  @Min(1)
+  @Max(3600)
+  readonly keepAliveSeconds: number = 65;
+
+  @Setting('UNREAD_SECONDS', 'How long a caller may leave an answer unread before its connection is cut.')
+  @IsInt()
+  @Min(1)
+  @Max(3600)
+  readonly unreadSeconds: number = 30;
+
+  @Setting('MAX_CONNECTIONS', 'Connections at the same time; further ones are closed at once.')
+  @IsInt()
+  @Min(1)
+  readonly maxConnections: number = 4096;
+
+  @Setting('MAX_CONNECTIONS_PER_ADDRESS', 'Connections of one address at the same time; further ones are closed at once.')
+  @IsInt()
+  @Min(1)
+  readonly maxConnectionsPerAddress: number = 1024;
+
+  @Setting('MAX_REQUESTS_PER_CONNECTION', 'After so many requests a connection is closed, and its caller opens a new one; 0: never.')
+  @IsInt()
+  @Min(0)
+  readonly maxRequestsPerConnection: number = 10_000;
+
+  @Setting(
+    'TRUSTED_PROXIES',
+    'Addresses or networks (`10.0.0.0/8`), separated by commas, of proxies whose `X-Forwarded-For` is believed; nobody else’s is.',
+  )
+  @Matches(/^[0-9a-fA-F.:]{2,45}(\/[0-9]{1,3})?$/, { each: true })
+  readonly trustedProxies: readonly string[] = [];
+
   @Setting('DRAIN_SECONDS', 'On SIGTERM: how long requests are still taken after readiness has gone, before the port closes.')
   @IsInt()
   @Min(0)
@@ -50,6 +99,11 @@ export class AuthConfig {
   @Setting('API_KEYS_FILE', 'The keys that `analytics-api keys` writes, hashed; unset: `auth/keys.json` in `MODELS_DIR`.')
   @IsString()
   readonly apiKeysFile: string = '';
+
+  @Setting('RATE_LIMIT_PER_SECOND', 'Requests a second of one key, or of one address without a key; beyond it 429. 0: as many as come.')
+  @IsInt()
+  @Min(0)
+  readonly rateLimitPerSecond: number = 0;
 
   @Setting('METRICS_PUBLIC', '`true`: `/metrics` needs no key.')
   @IsIn(['true', 'false'])
@@ -115,6 +169,16 @@ export class ModelsConfig {
   @IsInt()
   @Min(1024)
   readonly maxUploadBytes: number = 2048 * MIB;
+
+  @Setting('MAX_UPLOADS', 'Uploads at the same time; beyond it 429.')
+  @IsInt()
+  @Min(1)
+  readonly maxUploads: number = 16;
+
+  @Setting('MAX_UPLOADS_PER_KEY', 'Uploads at the same time of one key, or of one address without a key; beyond it 429.')
+  @IsInt()
+  @Min(1)
+  readonly maxUploadsPerKey: number = 4;
 
   @Setting('REQUIRED_MODELS', 'Names, separated by commas, that must be in service before `/health/startup` and `/health/ready` say yes.')
   @Matches(/^(?!stats$)(?!.*\.\.)[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/, { each: true })

@@ -31,6 +31,7 @@ export class ErrorFilter implements ExceptionFilter {
     response.setHeader('Content-Type', PROBLEM_TYPE);
     if (status === 401) response.setHeader('WWW-Authenticate', CHALLENGE);
     if (status === 429 || status === 503) response.setHeader('Retry-After', retryAfter(error));
+    if (status === 408) response.setHeader('Connection', 'close'); // the rest of the body may still come
     leaveUnread(error.kind, request, response);
     const body = Buffer.from(JSON.stringify(problemOf(error, record.correlationId)));
     response.setHeader('Content-Length', body.length);

@@ -24,7 +24,6 @@ export function firstMiddleware({ log, metrics, drainer }: Witnesses) {
   return (request: Request, response: Response, next: NextFunction): void => {
     const record = openRecord(request);
     response.setHeader(CORRELATION_HEADER, record.correlationId);
-    response.setHeader('X-Content-Type-Options', 'nosniff');
     if (drainer.draining) response.setHeader('Connection', 'close');
     response.once('close', () => {
       const status = response.writableFinished ? response.statusCode : CLIENT_GONE;

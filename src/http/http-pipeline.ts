@@ -1,4 +1,5 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { HttpConfig } from '../config/app-config';
 import { OriginRule } from '../auth/origin-rule';
 import { AccessLog } from '../logging/access-log';
 import { CorrelationInterceptor } from '../logging/correlation.interceptor';
@@ -6,16 +7,21 @@ import { HttpMetrics } from '../metrics/http-metrics';
 import { Drainer } from './drainer';
 import { ErrorFilter } from './error.filter';
 import { firstMiddleware } from './first.middleware';
+import { limitConnections } from './http.adapter';
 import { originMiddleware } from './origin.middleware';
 import { serveDocumentation } from './openapi';
+import { securityHeaders } from './security-headers';
 
 /** How an application must be created for this pipeline: bodies are read by `wire/` only. */
 export const APPLICATION_OPTIONS = { bodyParser: false, bufferLogs: true, abortOnError: false } as const;
 
 /** Everything that stands between the socket and a controller, in the order in which a request meets it. main.ts and every e2e test call it. */
 export function applyHttpPipeline(app: NestExpressApplication): void {
-  app.disable('x-powered-by').set('etag', false);
+  const config = app.get(HttpConfig);
+  app.disable('x-powered-by').set('etag', false).set('trust proxy', config.trustedProxies);
+  limitConnections(app.getHttpServer(), config);
   app.use(firstMiddleware({ log: app.get(AccessLog), metrics: app.get(HttpMetrics), drainer: app.get(Drainer) }));
+  app.use(securityHeaders());
   app.use(originMiddleware(app.get(OriginRule)));
   // the guard of `auth/` follows here, a provider of its module: after routing, before anything reads a body
   app.useGlobalInterceptors(app.get(CorrelationInterceptor));

@@ -29,3 +29,21 @@ export class InternalError extends AppError {
     super('Something went wrong on our side; the log knows more under this correlation id', {}, options);
   }
 }
+
+/** The request line and the headers together are too large. */
+export class HeadersTooLarge extends AppError {
+  readonly code = 'HEADERS_TOO_LARGE';
+  readonly kind = 'headers-too-large' as const;
+  constructor(options?: ErrorOptions) {
+    super('The request line and its headers are larger than 16 KiB', { expected: 'at most 16384 bytes' }, options);
+  }
+}
+
+/** The headers of a request do not arrive. */
+export class HeadersTooSlow extends AppError {
+  readonly code = 'HEADERS_TOO_SLOW';
+  readonly kind = 'slow' as const;
+  constructor(options?: ErrorOptions) {
+    super('The headers of the request took too long to arrive', {}, options);
+  }
+}

@@ -28,10 +28,15 @@ const RECORD = Symbol('record');
 
 type Recorded = IncomingMessage & { [RECORD]?: RequestRecord };
 
+/** An id for what came without one. */
+export function newCorrelationId(): string {
+  return randomUUID();
+}
+
 /** Starts the record of a request. An id that came with it is taken where it is a plain word of 8 to 64 characters, else one is made. */
 export function openRecord(request: IncomingMessage): RequestRecord {
   const offered = request.headers['x-correlation-id'];
-  const correlationId = typeof offered === 'string' && ACCEPTED_ID.test(offered) ? offered : randomUUID();
+  const correlationId = typeof offered === 'string' && ACCEPTED_ID.test(offered) ? offered : newCorrelationId();
   const traceId = TRACEPARENT.exec(String(request.headers['traceparent']))?.[1];
   const record: RequestRecord = { correlationId, startedAt: performance.now(), ...(traceId !== undefined && { traceId }) };
   (request as Recorded)[RECORD] = record;

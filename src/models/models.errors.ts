@@ -217,3 +217,13 @@ export class IdempotencyKeyReused extends AppError {
     super('This Idempotency-Key was used for another request: take a new one', { field: 'Idempotency-Key', expected: before, actual: now });
   }
 }
+
+/** More uploads run than may at the same time. */
+export class TooManyUploads extends AppError {
+  readonly code = 'TOO_MANY_UPLOADS';
+  readonly kind = 'overloaded' as const;
+  readonly retryAfterSeconds = 5;
+  constructor(limit: number, whose: string) {
+    super(`${limit} uploads ${whose} run already`, { expected: `at most ${limit} at the same time ${whose}` });
+  }
+}

@@ -31,6 +31,7 @@ import { UpkeepJob } from './upkeep/upkeep.job';
 import { FirstStart } from './upload/first-start';
 import { ModelUpload } from './upload/model-upload';
 import { UploadFiles } from './upload/upload-files';
+import { UploadSlots } from './upload/upload-slots';
 import { UploadReader } from './upload/upload-reader';
 import { VersionProof } from './upload/version-proof';
 import { VersionPublisher } from './upload/version-publisher';
@@ -63,6 +64,7 @@ import { VersionPublisher } from './upload/version-publisher';
     ModelCatalog,
     UploadFiles,
     UploadReader,
+    UploadSlots,
     VersionProof,
     VersionPublisher,
     ModelUpload,

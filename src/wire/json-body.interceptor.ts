@@ -11,7 +11,7 @@ export class JsonBodyInterceptor implements NestInterceptor {
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = context.switchToHttp().getRequest<Request>();
-    request.body = await readJson(request, this.config.maxJsonBytes);
+    request.body = await readJson(request, this.config);
     return next.handle();
   }
 }

@@ -35,7 +35,7 @@ async function open(headers: readonly string[], ...chunks: readonly (string | Bu
   socket.write(['POST / HTTP/1.1', 'Host: localhost', ...headers, '', ''].join('\r\n'));
   for (const part of chunks) socket.write(part);
   const [request] = await arrived;
-  const body = readJson(request, LIMIT);
+  const body = readJson(request, { maxJsonBytes: LIMIT, bodySeconds: 1 });
   body.catch(() => {}); // whoever awaits it later sees it all the same
   return { body, request, socket };
 }

@@ -1,18 +1,25 @@
 import type { IncomingMessage } from 'node:http';
 import { hasCode } from '../errors/has-code';
+import { watchBody } from './slow-bodies';
 import { BodyAborted, BodyTooLarge, MalformedJson, UnsupportedMediaType } from './wire.errors';
 
 const JSON_TYPE = /^application\/json(; *charset=(utf-8|"utf-8"))?$/i;
 
+/** How large a body may be, and how long it may take to arrive. */
+export interface JsonLimits {
+  readonly maxJsonBytes: number;
+  readonly bodySeconds: number;
+}
+
 /**
  * Reads a JSON body.
- * @throws UnsupportedMediaType, BodyTooLarge (before the rest is read), BodyAborted, MalformedJson
+ * @throws UnsupportedMediaType, BodyTooLarge (before the rest is read), BodyTooSlow, BodyAborted, MalformedJson
  */
-export async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
+export async function readJson(request: IncomingMessage, limits: JsonLimits): Promise<unknown> {
   refuseEncoding(request);
   const type = contentTypeOf(request);
   if (!JSON_TYPE.test(type)) throw new UnsupportedMediaType('Content-Type', 'application/json', type);
-  return parseJson(await readBody(request, maxBytes));
+  return parseJson(await readBody(request, limits));
 }
 
 /** The one content type of a request; several, of which Node would tell the first only, are joined and so are none. */
@@ -26,19 +33,27 @@ export function refuseEncoding(request: IncomingMessage): void {
   if (encoding !== 'identity') throw new UnsupportedMediaType('Content-Encoding', 'absent', encoding);
 }
 
-async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+async function readBody(request: IncomingMessage, { maxJsonBytes: maxBytes, bodySeconds }: JsonLimits): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw new BodyTooLarge(maxBytes);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
+    const watchEnds = watchBody(request, { maxMs: bodySeconds * 1000 }, reject);
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes <= maxBytes) return void chunks.push(chunk);
+      watchEnds();
       request.pause();
       reject(new BodyTooLarge(maxBytes));
     });
-    request.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
-    request.once('error', (cause) => reject(new BodyAborted({ cause })));
+    request.once('end', () => {
+      watchEnds();
+      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+    });
+    request.once('error', (cause) => {
+      watchEnds();
+      reject(new BodyAborted({ cause }));
+    });
   });
 }
 

@@ -6,7 +6,7 @@ import { openFiles } from '../../test/archives/unpacked';
 import { AppError } from '../errors/app-error';
 import { type FormFile, readMultipart } from './read-multipart';
 
-const LIMITS = { maxFiles: 1, maxFields: 3, maxFieldBytes: 100 };
+const LIMITS = { maxFiles: 1, maxFields: 3, maxFieldBytes: 100, bodySeconds: 30 };
 const MiB = 2 ** 20;
 
 interface Outcome {

@@ -7,7 +7,7 @@ import { type FormFile, type FormLimits, readMultipart } from './read-multipart'
 
 const BOUNDARY = '----form-boundary';
 const FORM_TYPE = `Content-Type: multipart/form-data; boundary=${BOUNDARY}`;
-const LIMITS: FormLimits = { maxFiles: 1, maxFields: 3, maxFieldBytes: 100 };
+const LIMITS: FormLimits = { maxFiles: 1, maxFields: 3, maxFieldBytes: 100, bodySeconds: 1 };
 const server = createServer();
 let port = 0;
 

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import { contentTypeOf, refuseEncoding } from './read-json';
+import { watchBody } from './slow-bodies';
 import { BodyAborted, MalformedMultipart, UnsupportedMediaType } from './wire.errors';
 
 /** One file of a form, while it arrives. */
@@ -15,13 +16,17 @@ export interface FormLimits {
   readonly maxFiles: number;
   readonly maxFields: number;
   readonly maxFieldBytes: number;
+  /** Within how many seconds some of it must come, at 1 KiB a second. */
+  readonly bodySeconds: number;
 }
+
+const MIN_BYTES_PER_SECOND = 1024;
 
 /**
  * Reads a form: its fields are returned, each of its parts called `file` is handed to `takeFile` while it arrives. When this
  * settles, every `takeFile` has settled, however it ended.
  * @returns the fields by name; a part is a field although it carries a file name, so that `-F metadata=@file` works
- * @throws UnsupportedMediaType, MalformedMultipart, BodyAborted; the error of `takeFile`, unchanged
+ * @throws UnsupportedMediaType, MalformedMultipart, BodyAborted, BodyTooSlow; the error of `takeFile`, unchanged
  */
 export async function readMultipart(
   request: IncomingMessage,
@@ -31,7 +36,7 @@ export async function readMultipart(
   const parser = openParser(request, limits);
   const taken: Promise<void>[] = [];
   try {
-    return await readParts(request, parser, taken, takeFile);
+    return await readParts(request, parser, taken, takeFile, limits);
   } finally {
     await Promise.allSettled(taken);
   }
@@ -66,12 +71,17 @@ function readParts(
   parser: BusboyInstance,
   taken: Promise<void>[],
   takeFile: (file: FormFile) => Promise<void>,
+  { bodySeconds }: FormLimits,
 ): Promise<ReadonlyMap<string, string>> {
   return new Promise((resolve, reject) => {
     const fields = new Map<string, string>();
     let open: Readable | undefined;
     let failed = false;
+    const pace = { maxMs: bodySeconds * 1000, minBytesPerSecond: MIN_BYTES_PER_SECOND };
+    const watchEnds = watchBody(request, pace, (error) => fail(error));
+    request.once('end', watchEnds);
     const fail = (error: unknown): void => {
+      watchEnds();
       failed = true;
       request.unpipe(parser);
       open?.destroy(error as Error);

@@ -45,6 +45,18 @@ export class BodyAborted extends AppError {
   }
 }
 
+/** A body arrives too slowly. */
+export class BodyTooSlow extends AppError {
+  readonly code = 'BODY_TOO_SLOW';
+  readonly kind = 'slow' as const;
+  constructor({ maxMs, minBytesPerSecond }: { readonly maxMs: number; readonly minBytesPerSecond?: number }) {
+    const seconds = maxMs / 1000;
+    const expected =
+      minBytesPerSecond === undefined ? `the whole body within ${seconds} s` : `at least ${minBytesPerSecond} bytes a second`;
+    super('The body arrives too slowly', { field: 'body', expected });
+  }
+}
+
 /** A body comes in a form that this route does not read. */
 export class UnsupportedMediaType extends AppError {
   readonly code = 'UNSUPPORTED_MEDIA_TYPE';

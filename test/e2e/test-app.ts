@@ -9,6 +9,7 @@ import request from 'supertest';
 import { AppModule } from '../../src/app.module';
 import { CONFIG_GROUPS } from '../../src/config/app-config';
 import { loadConfig } from '../../src/config/load-config';
+import { HttpAdapter } from '../../src/http/http.adapter';
 import { APPLICATION_OPTIONS, applyHttpPipeline } from '../../src/http/http-pipeline';
 import { LogDestination } from '../../src/logging/root-logger';
 import { BringUp } from '../../src/models/serving/bring-up';
@@ -51,7 +52,7 @@ export class TestApp {
       builder = builder.overrideProvider(ModelBlobs).useValue(blobs);
       builder = builder.overrideProvider(RegistryLog).useValue(new MemoryEventLog());
     }
-    const app = (await builder.compile()).createNestApplication<NestExpressApplication>(APPLICATION_OPTIONS);
+    const app = (await builder.compile()).createNestApplication<NestExpressApplication>(new HttpAdapter(), APPLICATION_OPTIONS);
     app.useLogger(app.get(NativeLogger));
     applyHttpPipeline(app);
     await app.listen(0, '127.0.0.1').catch(async (error: unknown) => {

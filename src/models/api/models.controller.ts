@@ -1,6 +1,7 @@
 import { Controller, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
+import { addressOf } from '../../auth/address';
 import { callerOf, CurrentCaller } from '../../auth/caller';
 import type { Caller } from '../../auth/caller';
 import { Scope } from '../../auth/scope.decorator';
@@ -11,16 +12,18 @@ import { checked } from '../../wire/checked';
 import {
   ArchiveRefused,
   ArchiveTooLarge,
+  BodyTooSlow,
   MalformedBody,
   MalformedJson,
   MalformedMultipart,
   UnsupportedMediaType,
 } from '../../wire/wire.errors';
 import { modelName, moment, pageSize, versionNumber } from '../model-name';
-import { GoldenMismatch, MetadataMismatch, UploadIncomplete, VersionTaken } from '../models.errors';
+import { GoldenMismatch, MetadataMismatch, TooManyUploads, UploadIncomplete, VersionTaken } from '../models.errors';
 import type { Change } from '../registry/registry-changes';
 import { RegistryState } from '../registry/registry-state';
 import { ModelUpload } from '../upload/model-upload';
+import { UploadSlots } from '../upload/upload-slots';
 import { UploadReader } from '../upload/upload-reader';
 import { ApiChange, ChangeOf } from './change-of.decorator';
 import { HistoryView } from './dto/history.dto';
@@ -42,6 +45,7 @@ export class ModelsController {
   constructor(
     private readonly state: RegistryState,
     private readonly reader: UploadReader,
+    private readonly slots: UploadSlots,
     private readonly uploads: ModelUpload,
     private readonly views: VersionViews,
     private readonly events: ModelHistory,
@@ -76,10 +80,15 @@ export class ModelsController {
     new GoldenMismatch('metadata.golden[0].outputs.probabilities[0][2]', '0.98', '0.71'),
     new InvalidValue('metadata.golden[0].inputs.features[0][1]', 'a number', 'wide'),
     new NumberNotRepresentable('metadata.golden[0].inputs.features[0][1]', 'a number that FP32 can hold', 1e300),
+    new TooManyUploads(4, 'of one caller'),
+    new BodyTooSlow({ maxMs: 30_000, minBytesPerSecond: 1024 }),
     ...UNCHANGEABLE,
   )
   async upload(@Req() request: Request, @ChangeOf() change: Change, @Res({ passthrough: true }) response: Response): Promise<VersionView> {
-    const { record, created } = await this.uploads.accept(await this.reader.read(request, callerOf(request)), change);
+    const caller = callerOf(request);
+    const { record, created } = await this.slots.hold(caller.keyId ?? addressOf(request), async () =>
+      this.uploads.accept(await this.reader.read(request, caller), change),
+    );
     response.status(created ? 201 : 200).location(`/api/v1/models/${record.model}/versions/${record.version}`);
     response.setHeader('ETag', this.state.etagOf(record.model));
     return this.views.version(record);

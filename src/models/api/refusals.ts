@@ -1,6 +1,6 @@
 import { EngineDeadlineExceeded, ModelQuarantined } from '../../runtime/runtime.errors';
 import { CommitUncertain, NoSpace, ReadOnly } from '../../storage/storage.errors';
-import { MalformedBody, MalformedJson, UnsupportedMediaType } from '../../wire/wire.errors';
+import { BodyTooSlow, MalformedBody, MalformedJson, UnsupportedMediaType } from '../../wire/wire.errors';
 import { IdempotencyKeyReused, InvalidName, ModelChanged, ModelMemoryExceeded, ModelNotFound, VersionNotFound } from '../models.errors';
 
 /** What the routes of this room may refuse, each as the documentation shows it. */
@@ -15,6 +15,7 @@ export const UNREADABLE = [
     actual: '"live"',
   }),
   new UnsupportedMediaType('Content-Type', 'application/json', 'none'),
+  new BodyTooSlow({ maxMs: 30_000 }),
 ] as const;
 /** Whatever changes the registry. */
 export const UNCHANGEABLE = [

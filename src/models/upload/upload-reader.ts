@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
+import { HttpConfig } from '../../config/app-config';
 import { Forbidden } from '../../auth/auth.errors';
 import type { Caller } from '../../auth/caller';
 import { checked } from '../../wire/checked';
@@ -40,7 +41,7 @@ export function manifestOf(upload: Upload): Manifest {
 
 const FIELDS = ['name', 'metadata', 'stage', 'version'];
 const MAX_METADATA_BYTES = 2 ** 20;
-const LIMITS = { maxFiles: 100, maxFields: FIELDS.length, maxFieldBytes: MAX_METADATA_BYTES };
+const LIMITS = { maxFiles: 100, maxFields: FIELDS.length, maxFieldBytes: MAX_METADATA_BYTES } as const;
 
 /** Turns the form of an upload into an Upload: the file goes to the staging area while it arrives, never into memory. */
 @Injectable()
@@ -48,6 +49,7 @@ export class UploadReader {
   constructor(
     private readonly files: UploadFiles,
     private readonly journal: RegistryJournal,
+    private readonly config: HttpConfig,
   ) {}
 
   /** @throws ReadOnly before anything is read; as readMultipart, UploadFiles; Forbidden, InvalidName, UploadIncomplete, MalformedBody: nothing is left then */
@@ -56,7 +58,9 @@ export class UploadReader {
     const taken: UploadFile[] = [];
     let files: readonly UploadFile[] = taken;
     try {
-      const fields = await readMultipart(request, LIMITS, (file) => this.files.take(file, taken));
+      const fields = await readMultipart(request, { ...LIMITS, bodySeconds: this.config.bodySeconds }, (file) =>
+        this.files.take(file, taken),
+      );
       const said = describe(fields);
       if (!caller.mayUse(said.model) || (said.stage !== undefined && !caller.may('promote'))) throw new Forbidden();
       files = await this.files.unpack(taken);

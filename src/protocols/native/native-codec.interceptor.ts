@@ -30,7 +30,7 @@ export class NativeCodecInterceptor implements NestInterceptor {
     const response = context.switchToHttp().getResponse<Response>();
     const name = modelName(request.params['model'] as string, 'model');
     const selector = selectorOf(request.query);
-    const body = await readJson(request, this.config.maxJsonBytes);
+    const body = await readJson(request, this.config);
     const startedAt = performance.now();
     const target = await this.catalog.resolve(name, selector);
     const decoded = decodeRequest(body, target.record);

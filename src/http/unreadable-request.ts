@@ -1,0 +1,30 @@
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { hasCode } from '../errors/has-code';
+import { HeadersTooLarge, HeadersTooSlow, MalformedRequest } from './http.errors';
+import { newCorrelationId } from '../logging/request-record';
+import { PROBLEM_TYPE, problemOf, STATUS } from './problem';
+
+/** Answers what Node's parser could not make a request of, in the form of every other error, and ends the connection: nobody knows where the next request would begin. */
+export function answerUnreadable(error: Error, socket: Duplex): void {
+  if (!socket.writable || hasCode(error, 'ECONNRESET', 'EPIPE')) return void socket.destroy();
+  const refusal = refusalOf(error);
+  const correlationId = newCorrelationId();
+  const body = JSON.stringify(problemOf(refusal, correlationId));
+  const status = STATUS[refusal.kind];
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Correlation-Id: ${correlationId}`,
+    'X-Content-Type-Options: nosniff',
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+function refusalOf(cause: Error): HeadersTooLarge | HeadersTooSlow | MalformedRequest {
+  if (hasCode(cause, 'HPE_HEADER_OVERFLOW')) return new HeadersTooLarge({ cause });
+  if (hasCode(cause, 'ERR_HTTP_REQUEST_TIMEOUT')) return new HeadersTooSlow({ cause });
+  return new MalformedRequest({ cause });
+}

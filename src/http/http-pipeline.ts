@@ -10,6 +10,7 @@ import { firstMiddleware } from './first.middleware';
 import { limitConnections } from './http.adapter';
 import { originMiddleware } from './origin.middleware';
 import { serveDocumentation } from './openapi';
+import { unambiguousMiddleware } from './unambiguous.middleware';
 import { securityHeaders } from './security-headers';
 
 /** How an application must be created for this pipeline: bodies are read by `wire/` only. */
@@ -22,6 +23,7 @@ export function applyHttpPipeline(app: NestExpressApplication): void {
   limitConnections(app.getHttpServer(), config);
   app.use(firstMiddleware({ log: app.get(AccessLog), metrics: app.get(HttpMetrics), drainer: app.get(Drainer) }));
   app.use(securityHeaders());
+  app.use(unambiguousMiddleware);
   app.use(originMiddleware(app.get(OriginRule)));
   // the guard of `auth/` follows here, a provider of its module: after routing, before anything reads a body
   app.useGlobalInterceptors(app.get(CorrelationInterceptor));

@@ -7,7 +7,7 @@ import { PROBLEM_TYPE, problemOf, STATUS } from './problem';
 
 /** Answers what Node's parser could not make a request of, in the form of every other error, and ends the connection: nobody knows where the next request would begin. */
 export function answerUnreadable(error: Error, socket: Duplex): void {
-  if (!socket.writable || hasCode(error, 'ECONNRESET', 'EPIPE')) return void socket.destroy();
+  if (!socket.writable || isAnswered(socket) || hasCode(error, 'ECONNRESET', 'EPIPE')) return void socket.destroy();
   const refusal = refusalOf(error);
   const correlationId = newCorrelationId();
   const body = JSON.stringify(problemOf(refusal, correlationId));
@@ -21,6 +21,11 @@ export function answerUnreadable(error: Error, socket: Duplex): void {
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** Whether an answer is under way already, to what could be read of the request; as Node itself looks for it. */
+function isAnswered(socket: Duplex): boolean {
+  return (socket as { readonly _httpMessage?: { readonly headersSent: boolean } })._httpMessage?.headersSent === true;
 }
 
 function refusalOf(cause: Error): HeadersTooLarge | HeadersTooSlow | MalformedRequest {

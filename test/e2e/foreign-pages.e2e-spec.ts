@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { hostname, tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { linear } from '../onnx/models';
+import { Browser, describeWithBrowser } from './browser';
 import { logLines, TestApp } from './test-app';
 
 const KEY = 'the-key-of-the-environment';
@@ -163,13 +161,6 @@ describe('the name in Host', () => {
   });
 });
 
-const CHROMIUM = (process.env['PATH'] ?? '')
-  .split(delimiter)
-  .flatMap((folder) => ['chromium', 'chromium-browser', 'google-chrome'].map((name) => join(folder, name)))
-  .find((path) => existsSync(path));
-if (CHROMIUM === undefined)
-  process.stderr.write('No chromium on this machine: what a real page can do is not tried (apt-get install chromium)\n');
-
 /** A page that tries to promote, as a form would and as a script does, and tells its own server how it went. */
 const page = (target: string): string => `<!doctype html><script>
   const body = JSON.stringify({ stage: 'production' });
@@ -186,7 +177,7 @@ const page = (target: string): string => `<!doctype html><script>
   })();
 </script>`;
 
-(CHROMIUM === undefined ? describe.skip : describe)('a page in a real browser', () => {
+describeWithBrowser('a page in a real browser', () => {
   let site: Server;
   let origin: string;
   let told: Promise<Readonly<Record<string, string>>>;
@@ -209,23 +200,11 @@ const page = (target: string): string => `<!doctype html><script>
 
   /** Opens the page of the other site in a browser, and waits until it has told how its tries went. */
   async function visit(): Promise<Readonly<Record<string, string>>> {
-    const profile = mkdtempSync(join(tmpdir(), 'chromium-'));
-    const flags = [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-dev-shm-usage',
-      '--no-first-run',
-      `--user-data-dir=${profile}`,
-    ];
-    const browser = spawn(CHROMIUM as string, [...flags, '--remote-debugging-port=0', origin], { stdio: 'ignore', detached: true });
-    const ended = once(browser, 'close');
+    const browser = Browser.open(origin);
     try {
       return await told;
     } finally {
-      process.kill(-(browser.pid as number), 'SIGKILL'); // the group that this test started
-      await ended;
-      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+      await browser.close();
     }
   }
   const stage = async (): Promise<string> => (await app.request().get('/api/v1/models/line/versions/1').expect(200)).body.stage as string;

@@ -15,7 +15,7 @@ FROM deps AS production
 RUN npm prune --omit=dev --omit=optional --no-audit --no-fund && cd node_modules \
  && find onnxruntime-node/bin -type f ! -path "*/linux/$(node -p process.arch)/*" -delete \
  && rm -rf */test */tests */docs */example */examples @*/*/test @*/*/tests @*/*/docs @*/*/examples bare-*/prebuilds rxjs/src .package-lock.json \
- && find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.tsbuildinfo' \) -delete \
+ && find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.spec.js' -o -name '*.test.js' -o -name '*.tsbuildinfo' \) -delete \
  && find . -type f -iname '*.md' ! -iname '*licen*' -delete \
  && find . -type d -empty -delete \
  && node -e "require('onnxruntime-node')"

@@ -25,14 +25,6 @@ FROM node:24-bookworm-slim AS init
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends tini
 
 FROM node:24-bookworm-slim
-ARG VERSION=0.1.0
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="analytics-api" \
-      org.opencontainers.image.description="A model registry and inference server in one: upload an ONNX model, get a versioned REST endpoint." \
-      org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.version="$VERSION" \
-      org.opencontainers.image.revision="$REVISION" \
-      org.opencontainers.image.base.name="docker.io/library/node:24-bookworm-slim"
 WORKDIR /app
 COPY --from=init /usr/bin/tini /usr/bin/tini
 # engine hosts are bound to their server and to their memory by these two; without them they run unbound, and nobody would notice
@@ -52,3 +44,12 @@ VOLUME ["/app/models", "/app/backups", "/app/logs"]
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
   CMD ["node", "-e", "require('node:http').get({ port: process.env.PORT, path: '/health/ready', timeout: 4000 }, (answer) => process.exit(answer.statusCode === 200 ? 0 : 1)).on('timeout', () => process.exit(1)).on('error', () => process.exit(1))"]
 ENTRYPOINT ["tini", "--", "analytics-api"]
+# the last, so that another commit changes no layer above
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="analytics-api" \
+      org.opencontainers.image.description="A model registry and inference server in one: upload an ONNX model, get a versioned REST endpoint." \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.base.name="docker.io/library/node:24-bookworm-slim"

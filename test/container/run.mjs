@@ -1,7 +1,7 @@
 // Builds the image, runs it, and holds it to what issue and documents say: with docker where there is an engine behind it, or with podman in
 // container-lab. usage: npm run test:container; LONG=1 npm run test:container for the development container as well
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findEngine } from './find-engine.mjs';
@@ -22,6 +22,9 @@ const project = join(scratch, 'project');
 const folder = join(scratch, 'bin');
 const env = { ...process.env, ...engine.env, CONTAINER_ENGINE: engine.name, E2E_IMAGE: IMAGE, COMPOSE_PROJECT_NAME: PROJECT };
 env.PATH = `${folder}:${join(ROOT, 'node_modules', '.bin')}:${process.env.PATH}`;
+
+/** Whether the network was made here, and goes with the tests. */
+let ours = false;
 
 /** Runs a command to its end. @throws where it fails */
 function run(what, command, ...args) {
@@ -55,7 +58,9 @@ try {
   const revision = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: ROOT, encoding: 'utf8' }).trim();
   if (engine.name === 'docker') run('base', 'docker', 'pull', '--quiet', 'node:24-bookworm-slim'); // BuildKit does not keep it where it can be measured
   run('build', 'docker', 'build', '--build-arg', `REVISION=${revision}`, '--tag', IMAGE, project);
-  if (spawnSync('docker', ['network', 'inspect', NETWORK], { env }).status !== 0) run('network', 'docker', 'network', 'create', NETWORK);
+  ours = spawnSync('docker', ['network', 'inspect', NETWORK], { env }).status !== 0;
+  const command = /^docker network .*$/m.exec(readFileSync(join(project, 'README.md'), 'utf8'))[0];
+  run('network', 'bash', '-euc', command);
   run('e2e suite, compose, container', 'jest', '--maxWorkers=2', '--testRegex', 'test/(e2e|container)/.*spec\\.ts$');
   run('figures', 'node', 'bench/container.mjs');
   if (process.env.LONG === '1') {
@@ -74,5 +79,9 @@ try {
     run('work in it', 'docker', 'run', '--rm', ...there, `${IMAGE}-dev`, 'bash', '-euc', commands);
   }
 } finally {
+  // what a test that failed left
+  const left = spawnSync('docker', ['ps', '--all', '--quiet', '--filter', 'name=analytics-api-test-'], { env, encoding: 'utf8' }).stdout;
+  for (const id of left.split('\n').filter(Boolean)) spawnSync('docker', ['rm', '--force', '--volumes', id], { env });
+  if (ours) spawnSync('docker', ['network', 'rm', NETWORK], { env });
   rmSync(scratch, { recursive: true, force: true });
 }

@@ -34,7 +34,8 @@ module.exports = {
   moduleFileExtensions: ['js', 'json', 'ts'],
   testRegex: '\\.(spec|e2e-spec)\\.ts$', // `test:long` asks for .long-spec.ts
   // kills, power cuts and full disks need the machine for themselves: `npm run test:crash`
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/crash/'],
+  // what a container shows needs an engine: `npm run test:container`, which sets E2E_IMAGE
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/crash/', ...(process.env.E2E_IMAGE ? [] : ['<rootDir>/test/container/'])],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   transform: { '^.+\\.ts$': ['@swc/jest', typescript], '^.+\\.m?js$': ['@swc/jest', ecmascript] },
   transformIgnorePatterns: [`/node_modules/(?!(${esmPackages.join('|')})/)`],

@@ -20,7 +20,8 @@ const env = {
 const blocks = [...readFileSync(join(clone, 'README.md'), 'utf8').matchAll(/^```sh\n(.*?)^```/gms)].map(([, text]) => text.trim());
 const starts = blocks.find((text) => text.includes('npm start'));
 const tests = blocks.find((text) => text.includes('npm test'));
-const others = blocks.filter((text) => text !== starts && text !== tests);
+// what wants containers is run by `npm run test:container`
+const others = blocks.filter((text) => text !== starts && text !== tests && !text.includes('docker '));
 
 /** Runs a block to its end. */
 function run(text) {

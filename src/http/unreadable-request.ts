@@ -6,7 +6,7 @@ import { newCorrelationId } from '../logging/request-record';
 import { PROBLEM_TYPE, problemOf, STATUS } from './problem';
 
 /** Answers what Node's parser could not make a request of, in the form of every other error, and ends the connection: nobody knows where the next request would begin. */
-export function answerUnreadable(error: Error, socket: Duplex): void {
+export function answerUnreadable(error: Error & { readonly rawPacket?: Buffer }, socket: Duplex): void {
   if (!socket.writable || isAnswered(socket) || hasCode(error, 'ECONNRESET', 'EPIPE')) return void socket.destroy();
   const refusal = refusalOf(error);
   const correlationId = newCorrelationId();
@@ -20,7 +20,12 @@ export function answerUnreadable(error: Error, socket: Duplex): void {
     'X-Content-Type-Options: nosniff',
     'Connection: close',
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.end(`${head.join('\r\n')}\r\n\r\n${isHead(error.rawPacket) ? '' : body}`);
+}
+
+/** An answer to HEAD has no body, also where the rest of the request could not be read. */
+function isHead(packet: Buffer | undefined): boolean {
+  return packet?.subarray(0, 5).toString('latin1') === 'HEAD ';
 }
 
 /** Whether an answer is under way already, to what could be read of the request; as Node itself looks for it. */

@@ -12,7 +12,7 @@ import { KeyOffice } from '../../src/auth/key-office';
 import { type Scope, SCOPES } from '../../src/auth/scope.decorator';
 import { linear } from '../onnx/models';
 import { until } from '../process/processes';
-import { freshFolder, logLines, TestApp, type TestAppOptions } from './test-app';
+import { describeInProcess, freshFolder, logLines, TestApp, type TestAppOptions } from './test-app';
 
 const ADMIN = 'the-key-of-the-environment';
 const SECRETS = [ADMIN];
@@ -113,7 +113,7 @@ async function raw(method: string, path: string, headers: Readonly<Record<string
   return answer;
 }
 
-describe('every route', () => {
+describeInProcess('every route', () => {
   it('is in the table of who may use it, and the table has no other', async () => {
     await start();
     expect(
@@ -244,7 +244,7 @@ describe('every route', () => {
   });
 });
 
-describe('a key', () => {
+describeInProcess('a key', () => {
   it('comes in one of two headers, and in no other way', async () => {
     await start();
     const list = (): ReturnType<ReturnType<TestApp['request']>['get']> => app.request().get('/api/v1/models');
@@ -353,7 +353,7 @@ describe('a key', () => {
   });
 });
 
-describe('a key for some models', () => {
+describeInProcess('a key for some models', () => {
   it('is told the same of a model that is not there and of one that is not its own', async () => {
     const key = await keyWith(['predict', 'models:read', 'models:write', 'promote'], { models: ['line', 'team-*'] });
     await start();
@@ -381,7 +381,7 @@ describe('a key for some models', () => {
   });
 });
 
-describe('an address that fails', () => {
+describeInProcess('an address that fails', () => {
   it('is not listened to any more after 20 times, but for a valid key', async () => {
     await start();
     const call = (key?: string): ReturnType<ReturnType<TestApp['request']>['get']> => {
@@ -432,7 +432,7 @@ describe('an address that fails', () => {
   });
 });
 
-describe('a file of keys that cannot be read', () => {
+describeInProcess('a file of keys that cannot be read', () => {
   const path = (): string => join(folder, 'auth', 'keys.json');
 
   it('keeps the keys that were read before, and says so in the log', async () => {
@@ -487,7 +487,7 @@ describe('a file of keys that cannot be read', () => {
   });
 });
 
-describe('a body without a key', () => {
+describeInProcess('a body without a key', () => {
   it('is not read, and the connection ends', async () => {
     await start();
     const server = app.app.getHttpServer();
@@ -530,7 +530,7 @@ describe('a body without a key', () => {
   });
 });
 
-describe('figures and documentation', () => {
+describeInProcess('figures and documentation', () => {
   it('are open where METRICS_PUBLIC says so, and only the figures', async () => {
     await start({ env: { METRICS_PUBLIC: 'true' } });
     await app.request().get('/metrics').expect(200);

@@ -19,7 +19,7 @@ import { CorrelationContext } from '../../src/logging/correlation-context';
 import { ModelNotFound } from '../../src/models/models.errors';
 import { JsonBodyInterceptor } from '../../src/wire/json-body.interceptor';
 import { linear } from '../onnx/models';
-import { type LogLine, logLines, TestApp } from './test-app';
+import { describeInProcess, type LogLine, logLines, TestApp } from './test-app';
 
 @Injectable()
 class TalkingGuard implements CanActivate {
@@ -83,7 +83,7 @@ class ProbeController {
 const linesOf = (id: string): readonly LogLine[] => logLines.filter(({ correlationId }) => correlationId === id);
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20)); // the access line is written when the socket has closed the answer
 
-describe('the correlation id', () => {
+describeInProcess('the correlation id', () => {
   let app: TestApp;
 
   beforeAll(async () => {

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { linear } from '../onnx/models';
 import { Browser, describeWithBrowser } from './browser';
-import { logLines, TestApp } from './test-app';
+import { describeInProcess, logLines, TestApp } from './test-app';
 
 const KEY = 'the-key-of-the-environment';
 
@@ -15,7 +15,7 @@ afterEach(() => app.close());
 const promote = (headers: Readonly<Record<string, string>>): ReturnType<ReturnType<TestApp['request']>['post']> =>
   app.request().post('/api/v1/models/line/versions/1/promote').set(headers).send({ stage: 'production' });
 
-describe('a request of a page', () => {
+describeInProcess('a request of a page', () => {
   const own = (): { Origin: string; Host: string } => ({ Origin: app.origin, Host: new URL(app.origin).host });
 
   describe.each([
@@ -68,7 +68,7 @@ describe('a request of a page', () => {
   });
 });
 
-describe('a page of CORS_ORIGINS', () => {
+describeInProcess('a page of CORS_ORIGINS', () => {
   const PAGE = 'https://board.example';
   const start = async (): Promise<void> => void (app = await TestApp.start({ env: { CORS_ORIGINS: `${PAGE},http://localhost:3000` } }));
   const preflight = (origin: string, method: string, names = 'content-type'): ReturnType<ReturnType<TestApp['request']>['options']> =>
@@ -112,7 +112,7 @@ describe('a page of CORS_ORIGINS', () => {
   );
 });
 
-describe('the name in Host', () => {
+describeInProcess('the name in Host', () => {
   const statusFor = async (host: string, path = '/api/v1/models'): Promise<number> =>
     (await app.request().get(path).set('Host', host).set('X-API-Key', KEY)).status;
 

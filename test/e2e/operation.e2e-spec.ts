@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Drainer } from '../../src/http/drainer';
 import { RegistryLog } from '../../src/storage/event-log.port';
 import { linear } from '../onnx/models';
-import { TestApp } from './test-app';
+import { itInProcess, TestApp } from './test-app';
 
 let app: TestApp;
 afterEach(() => app.close());
@@ -33,14 +33,14 @@ describe('probes', () => {
     await app.request().get('/health/ready').expect(200);
   });
 
-  it('stay yes where the registry takes no changes, unless that was asked', async () => {
+  itInProcess('stay yes where the registry takes no changes, unless that was asked', async () => {
     app = await TestApp.start();
     jest.spyOn(app.app.get(RegistryLog), 'uncertain', 'get').mockReturnValue(true); // as after a folder that the disk did not confirm
     expect((await app.request().get('/health/ready').expect(200)).body).toEqual({ status: 'degraded', degraded: ['storage'] });
     await app.request().get('/health/ready?check=write').expect(503);
   });
 
-  it('say no from the first moment of a shutdown on, while live and predictions go on', async () => {
+  itInProcess('say no from the first moment of a shutdown on, while live and predictions go on', async () => {
     app = await TestApp.start({ env: { DRAIN_SECONDS: '1' } });
     await app.serve('line', linear([[1]]));
     expect(app.app.get(Drainer).draining).toBe(false);

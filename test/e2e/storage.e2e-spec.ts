@@ -10,7 +10,7 @@ import { FileEventLog } from '../../src/storage/file-event.log';
 import { SELF } from '../../src/storage/staging-owner';
 import { describeOn, Volumes } from '../crash/power-cut-volumes';
 import { linear } from '../onnx/models';
-import { freshFolder, TestApp } from './test-app';
+import { describeInProcess, freshFolder, itInProcess, TestApp } from './test-app';
 
 const LINE = linear([[2]]);
 const MIB = 2 ** 20;
@@ -84,7 +84,7 @@ describe('a stored file that rots', () => {
     expect(await answerOf('line')).toBe(42);
   });
 
-  it('is flagged by the scrub while it is served from memory, and that is over when it is healed', async () => {
+  itInProcess('is flagged by the scrub while it is served from memory, and that is over when it is healed', async () => {
     await rot('line');
     expect(await version('line')).toMatchObject({ corrupt: false }); // nobody has looked
     for (let slice = 0; slice < 3; slice++) await app.app.get(BlobScrub).slice(1);
@@ -108,7 +108,7 @@ describe('a stored file that rots', () => {
   });
 });
 
-describe('a registry that takes no changes', () => {
+describeInProcess('a registry that takes no changes', () => {
   /** What makes it so from the next start on, and what `/health` then says. */
   const CAUSES: readonly (readonly [string, () => unknown, object])[] = [
     [
@@ -195,7 +195,7 @@ describe('a registry that takes no changes', () => {
   });
 });
 
-describe('a start', () => {
+describeInProcess('a start', () => {
   it('takes away what lost uploads left, and counts it', async () => {
     await mkdir(join(modelsDir, '.staging'));
     await writeFile(join(modelsDir, '.staging', `${SELF.machine}-${SELF.pid}-1-upload`), Buffer.alloc(1000));
@@ -225,7 +225,7 @@ describe('an upload where too little is free', () => {
 
 const [describeHere, note] = describeOn('tmpfs');
 
-describeHere(`on a small volume${note}`, () => {
+(describeInProcess === describe ? describeHere : describeInProcess)(`on a small volume${note}`, () => {
   const volumes = new Volumes();
   afterAll(() => volumes.remove());
   beforeEach(async () => {

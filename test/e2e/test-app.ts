@@ -17,6 +17,7 @@ import { ModelBlobs } from '../../src/storage/blob-store.port';
 import { RegistryLog } from '../../src/storage/event-log.port';
 import { MemoryBlobStore } from '../../src/storage/memory-blob.store';
 import { MemoryEventLog } from '../../src/storage/memory-event.log';
+import { Container, IMAGE } from '../container/engine';
 
 /** A log line, parsed. */
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -33,15 +34,37 @@ export interface TestAppOptions {
   readonly modelsDir?: string;
 }
 
-/** The real application behind the real pipeline, listening on a free port of loopback; without examples unless asked for. */
+const IN_CONTAINERS = IMAGE !== '';
+
+/** For what reaches into the process: left out where the application is a container (`npm run test:container`). */
+export const describeInProcess = IN_CONTAINERS ? describe.skip : describe;
+export const itInProcess = IN_CONTAINERS ? it.skip : it;
+
+/**
+ * The real application behind the real pipeline, listening on a free port of loopback; without examples unless asked for. In this very
+ * process, or, where E2E_IMAGE names an image, in a container of its own.
+ */
 export class TestApp {
   private constructor(
-    readonly app: NestExpressApplication,
     readonly origin: string,
-    private readonly blobs: MemoryBlobStore,
+    readonly close: () => Promise<void>,
+    private readonly inProcess?: NestExpressApplication,
   ) {}
 
-  static async start({ env = {}, controllers = [], modelsDir }: TestAppOptions = {}): Promise<TestApp> {
+  static start(options: TestAppOptions = {}): Promise<TestApp> {
+    return IN_CONTAINERS ? TestApp.inContainer(options) : TestApp.inThisProcess(options);
+  }
+
+  private static async inContainer({ env = {}, modelsDir }: TestAppOptions): Promise<TestApp> {
+    const container = Container.launch({ env: { EXAMPLES: 'off', DRAIN_SECONDS: '0', ...env }, modelsDir });
+    await container.ready('REQUIRED_MODELS' in env ? 'live' : 'startup');
+    return new TestApp(container.origin, async () => {
+      const { code } = await container.stop();
+      if (code !== 0) throw new Error(`the container ended with ${code}:\n${container.stderr}`);
+    });
+  }
+
+  private static async inThisProcess({ env = {}, controllers = [], modelsDir }: TestAppOptions): Promise<TestApp> {
     const config = loadConfig({ EXAMPLES: 'off', DRAIN_SECONDS: '0', MODELS_DIR: modelsDir ?? freshFolder(), ...env });
     let builder = Test.createTestingModule({ imports: [AppModule], controllers: [...controllers] })
       .overrideProvider(LogDestination)
@@ -60,7 +83,17 @@ export class TestApp {
       throw error;
     });
     await app.get(BringUp).finished;
-    return new TestApp(app, await app.getUrl(), blobs);
+    const close = async (): Promise<void> => {
+      await app.close();
+      await blobs.dispose();
+    };
+    return new TestApp(await app.getUrl(), close, app);
+  }
+
+  /** What is behind the door. @throws where that is in a container */
+  get app(): NestExpressApplication {
+    if (this.inProcess === undefined) throw new Error('this application is in a container: the test is one for `itInProcess`');
+    return this.inProcess;
   }
 
   request(): ReturnType<typeof request> {
@@ -81,11 +114,6 @@ export class TestApp {
 
   predict(name: string, body: object, query = ''): request.Test {
     return this.request().post(`/api/v1/predict/${name}${query}`).send(body);
-  }
-
-  async close(): Promise<void> {
-    await this.app.close();
-    await this.blobs.dispose();
   }
 }
 

@@ -19,8 +19,13 @@ const MAX_LENGTH = 5 + 12 + 1 + 8 + 1 + 43 + 1 + 6;
 export function mintKey(): MintedKey {
   const id = base62(randomBytes(8), 8).slice(-8);
   const secret = base62(randomBytes(32), 43);
+  return { text: keyText(id, secret), id, sha256: sha256(secret) };
+}
+
+/** The text of a key of these parts. */
+export function keyText(id: string, secret: string): string {
   const body = `aapi_${ENVIRONMENT}_${id}_${secret}`;
-  return { text: `${body}_${checksum(body)}`, id, sha256: sha256(secret) };
+  return `${body}_${checksum(body)}`;
 }
 
 /** Takes a text apart that may be a key of ours. @returns undefined where its form or its checksum is wrong: no file need be asked then */

@@ -16,6 +16,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
   metrics: ['http-metrics'],
   wire: [
     'checked',
+    'expectation',
     'json-body.interceptor',
     'may-be-absent.decorator',
     'pack-archive',

@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import type { HttpConfig } from '../config/app-config';
+import { holdBody } from '../wire/expectation';
 import { answerUnreadable } from './unreadable-request';
 
 /** How often Node looks for connections that are over their time, milliseconds. Its own 30 s would let each of them live so much longer. */
@@ -17,7 +18,12 @@ export class HttpAdapter extends ExpressAdapter {
       maxHeaderSize: MAX_HEADER_BYTES,
       requireHostHeader: true,
     };
-    const server = createServer(options, this.getInstance<RequestListener>());
+    const handle = this.getInstance<RequestListener>();
+    const server = createServer(options, handle);
+    server.on('checkContinue', (request, response) => {
+      holdBody(request, response);
+      handle(request, response);
+    });
     server.on('clientError', answerUnreadable);
     this.setHttpServer(server);
   }

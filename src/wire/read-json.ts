@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { hasCode } from '../errors/has-code';
+import { askForBody } from './expectation';
 import { watchBody } from './slow-bodies';
 import { BodyAborted, BodyTooLarge, MalformedJson, UnsupportedMediaType } from './wire.errors';
 
@@ -35,6 +36,7 @@ export function refuseEncoding(request: IncomingMessage): void {
 
 async function readBody(request: IncomingMessage, { maxJsonBytes: maxBytes, bodySeconds }: JsonLimits): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw new BodyTooLarge(maxBytes);
+  askForBody(request);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
+import { askForBody } from './expectation';
 import { contentTypeOf, refuseEncoding } from './read-json';
 import { watchBody } from './slow-bodies';
 import { BodyAborted, MalformedMultipart, UnsupportedMediaType } from './wire.errors';
@@ -108,6 +109,7 @@ function readParts(
     parser.on('error', (error) => fail(new MalformedMultipart((error as Error).message, { cause: error })));
     parser.on('finish', () => void Promise.all(taken).then(() => resolve(fields)));
     request.on('error', (cause) => fail(new BodyAborted({ cause })));
+    askForBody(request);
     request.pipe(parser);
   });
 }

@@ -45,7 +45,8 @@ export class Browser {
     socket.send(JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression, awaitPromise: true, returnByValue: true } }));
     const [{ data }] = (await once(socket, 'message')) as [{ data: string }];
     socket.close();
-    const { result } = JSON.parse(data) as { result: { result: { value: unknown }; exceptionDetails?: object } };
+    const { result } = JSON.parse(data) as { result?: { result: { value: unknown }; exceptionDetails?: object } };
+    if (result === undefined) return undefined; // the page was on its way to another one
     if (result.exceptionDetails !== undefined) throw new Error(JSON.stringify(result.exceptionDetails));
     return result.result.value;
   }

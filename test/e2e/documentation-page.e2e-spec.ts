@@ -29,6 +29,19 @@ describeWithBrowser('the page of the documentation', () => {
     expect(await browser.evaluate(FORM)).toBe(false);
   }, 60_000);
 
+  it('needs nothing that the content security policy forbids, with every operation open', async () => {
+    app = await TestApp.start();
+    browser = Browser.open(`${app.origin}/docs?url=http://evil.example/spec.json&configUrl=http://evil.example`);
+    await shown();
+    const violations = await browser.evaluate(`new Promise((done) => {
+      const seen = [];
+      document.addEventListener('securitypolicyviolation', (event) => seen.push(event.violatedDirective + ' ' + event.blockedURI));
+      document.querySelectorAll('.opblock-summary-control').forEach((button) => button.click());
+      setTimeout(() => done([document.querySelectorAll('.opblock.is-open').length > 10, document.body.innerText.includes('evil'), ...seen]), 2000);
+    })`);
+    expect(violations).toEqual([true, false]); // and whoever sends a link cannot say what the page shows (SEC-36)
+  }, 60_000);
+
   it('asks for a key, refuses a wrong one, keeps the right one for this tab, and authorizes with it', async () => {
     app = await TestApp.start({ env: { API_KEY: KEY } });
     browser = Browser.open(`${app.origin}/docs`);

@@ -100,6 +100,37 @@ describeInProcess('the limits of the edge', () => {
     });
   });
 
+  describe('a body that waits to be asked for', () => {
+    const EXPECTING = [
+      'POST /api/v1/predict/line HTTP/1.1',
+      HOST,
+      'Content-Type: application/json',
+      'Expect: 100-continue',
+      'Connection: close',
+    ];
+    const BODY = '{"instances":[[21]]}';
+
+    it('is asked for when it is wanted', async () => {
+      await start();
+      await app.serve('line', linear([[2]]));
+      const socket = open(app.origin);
+      socket.write(message([...EXPECTING, `Content-Length: ${BODY.length}`]));
+      expect(String((await once(socket, 'data'))[0])).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+      socket.write(BODY);
+      expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 [^]*"prediction":42/);
+      await once(socket, 'close');
+    });
+
+    it.each([
+      ['without a key', 401, ['Content-Length: 10'], { API_KEY: 'a-key-of-sixteen-or-more' }],
+      ['that is too large', 413, ['Content-Length: 999999999'], {}],
+    ])('is not asked for %s', async (_what, status, more, env) => {
+      await start(env);
+      const { statuses } = await send([...EXPECTING, ...more], '', 2000);
+      expect(statuses).toEqual([status]);
+    });
+  });
+
   describe('how much there may be', () => {
     it('has so many connections for one address and no more, and room again when they close (SEC-28)', async () => {
       await start({ MAX_CONNECTIONS_PER_ADDRESS: '5' });

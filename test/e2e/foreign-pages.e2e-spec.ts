@@ -213,7 +213,7 @@ describeWithBrowser('a page in a real browser', () => {
     app = await TestApp.start();
     await app.upload('line', linear([[1]])).expect(201);
     const seen = logLines.length;
-    expect(await visit()).toEqual({ simple: 'opaque 0', json: 'failed' });
+    expect(await visit()).toEqual({ simple: 'failed', json: 'failed' });
     expect(await stage()).toBe('staging');
     expect(logLines.slice(seen)).toContainEqual(expect.objectContaining({ msg: 'request', method: 'POST', code: 'FOREIGN_ORIGIN' }));
   }, 60_000);
@@ -221,7 +221,7 @@ describeWithBrowser('a page in a real browser', () => {
   it('of CORS_ORIGINS can, so the test above has a page that works', async () => {
     app = await TestApp.start({ env: { CORS_ORIGINS: origin } });
     await app.upload('line', linear([[1]])).expect(201);
-    expect(await visit()).toEqual({ simple: 'opaque 0', json: 'cors 200' });
+    expect(await visit()).toEqual({ simple: 'failed', json: 'cors 200' });
     expect(await stage()).toBe('production');
   }, 60_000);
 });

@@ -1,14 +1,11 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { linear, padded } from '../onnx/models';
-import { open, sendRaw } from './raw-socket';
+import { AMBIGUOUS } from './ambiguous-requests';
+import { HOST, message, open, sendRaw } from './raw-socket';
 import { describeInProcess, TestApp } from './test-app';
 
 const FORM = 'multipart/form-data; boundary=X';
-
-/** A request's text: lines, and a body. */
-const message = (lines: readonly string[], body = ''): string => `${lines.join('\r\n')}\r\n\r\n${body}`;
-const HOST = 'Host: localhost';
 
 describeInProcess('the limits of the edge', () => {
   let app: TestApp;
@@ -269,32 +266,7 @@ describe('the edge', () => {
   const send = (lines: readonly string[], body = '') => sendRaw(app.origin, message(lines, body));
 
   describe('what can be read in two ways (SEC-27)', () => {
-    const SMUGGLED = message(['GET /smuggled HTTP/1.1', HOST]);
-    const POST = 'POST /api/v1/predict/line HTTP/1.1';
-    const chunkedThen = (rest: string) => `0\r\n\r\n${rest}`;
-    const length = `Content-Length: ${SMUGGLED.length}`;
-    it.each([
-      ['a length and chunks', [POST, HOST, length, 'Transfer-Encoding: chunked'], chunkedThen(SMUGGLED)],
-      ['chunks and a length', [POST, HOST, 'Transfer-Encoding: chunked', 'Content-Length: 4'], chunkedThen(SMUGGLED)],
-      ['two different lengths', [POST, HOST, 'Content-Length: 0', length], SMUGGLED],
-      ['one length twice', [POST, HOST, length, length], SMUGGLED],
-      ['two lengths in a list', [POST, HOST, `Content-Length: 0, ${SMUGGLED.length}`], SMUGGLED],
-      ['a length with a plus', [POST, HOST, `Content-Length: +${SMUGGLED.length}`], SMUGGLED],
-      ['a negative length', [POST, HOST, 'Content-Length: -1'], SMUGGLED],
-      ['a length in hexadecimal', [POST, HOST, 'Content-Length: 0x10'], SMUGGLED],
-      ['an empty length', [POST, HOST, 'Content-Length:'], SMUGGLED],
-      ['a space before the colon', [POST, HOST, `Content-Length : ${SMUGGLED.length}`], SMUGGLED],
-      ['a folded header', [POST, HOST, 'X-Folded: a', ` Content-Length: ${SMUGGLED.length}`], SMUGGLED],
-      ['an unknown coding', [POST, HOST, 'Transfer-Encoding: xchunked'], chunkedThen(SMUGGLED)],
-      ['chunks that are not the last coding', [POST, HOST, 'Transfer-Encoding: chunked, identity'], chunkedThen(SMUGGLED)],
-      ['a coding before the chunks', [POST, HOST, 'Transfer-Encoding: gzip, chunked'], chunkedThen(SMUGGLED)],
-      ['two codings', [POST, HOST, 'Transfer-Encoding: chunked', 'Transfer-Encoding: identity'], chunkedThen(SMUGGLED)],
-      ['a coding with a control character', [POST, HOST, 'Transfer-Encoding: \u000bchunked'], chunkedThen(SMUGGLED)],
-      ['a chunk of a size that is none', [POST, HOST, 'Transfer-Encoding: chunked'], `0x1\r\na\r\n${chunkedThen(SMUGGLED)}`],
-      ['a chunk of a size beyond all numbers', [POST, HOST, 'Transfer-Encoding: chunked'], `fffffffffffffffff\r\n${SMUGGLED}`],
-      ['a header without a name', [POST, HOST, ': nothing', length], SMUGGLED],
-      ['a header name with a space', [POST, HOST, 'Content Length: 0'], SMUGGLED],
-    ])('answers %s once at most, and closes the connection', async (_what, lines, body) => {
+    it.each(AMBIGUOUS)('answers %s once at most, and closes the connection', async (_what, lines, body) => {
       const { statuses, closed, text } = await send([...lines, 'Content-Type: application/json'], body);
       expect(text).not.toContain('/smuggled');
       expect(statuses.length).toBeLessThanOrEqual(1);

@@ -1,5 +1,12 @@
 import { connect, type Socket } from 'node:net';
 
+export const HOST = 'Host: localhost';
+
+/** A request's text: its lines, and a body. */
+export function message(lines: readonly string[], body = ''): string {
+  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+}
+
 /** What a server said on one connection until it, or the test, closed it. */
 export interface Said {
   readonly text: string;

@@ -6,8 +6,8 @@
 
 Gets the data with `npm pack` (vega-datasets 3.2.1, data/stocks.csv), so npm must be there. Writes model.onnx,
 metadata.json, golden.json and request.json, in overfit/ the model.onnx and metadata.json of a worse one, and prints the
-figures of README.md. With the pinned packages, running it
-again on the same machine gives the same bytes; another CPU may change the last digits.
+figures of README.md. With the pinned packages, running it again on the same machine gives the same bytes; another CPU
+may change the last digits.
 """
 
 import csv

@@ -24,6 +24,11 @@ export function loadConfig(env: Environment = process.env): AppConfig {
   return config;
 }
 
+/** The key that the command line shows to a server, if any: no setting of a server of its own. */
+export function callersKey(env: Environment = process.env): string | undefined {
+  return env['API_KEY'] || undefined;
+}
+
 function readGroup(group: SettingGroup, env: Environment, faults: string[]): object {
   const settings = settingsOf(group);
   const given = settings.filter(({ name }) => env[name] !== undefined && env[name] !== '');

@@ -4,8 +4,11 @@ import { AuthConfig, StorageConfig } from '../config/app-config';
 import { apiKeysFile } from '../config/exposure';
 import { loadConfig } from '../config/load-config';
 import { type CommandOutput, EXIT } from './command';
+import { addExamples, type ExamplesOptions, removeExamples } from './examples.command';
 import { fsckCommand } from './fsck.command';
 import { BadOption, commandLineActor, keysCreate, type KeysOptions, keysList, keysRevoke, keysVerify } from './keys.command';
+
+const SERVER = 'http://127.0.0.1:4100';
 
 const HELP = `usage: analytics-api                        serve
        analytics-api fsck [options]         check the registry's folder; no server need run
@@ -13,6 +16,8 @@ const HELP = `usage: analytics-api                        serve
        analytics-api keys list [options]    what there is of every key
        analytics-api keys revoke ID         take a key out of force
        analytics-api keys verify            check the audit trail of the keys
+       analytics-api examples remove        delete the three example models from a running server
+       analytics-api examples add           put them in, into production
 
 options of all:
   --models-dir FOLDER   the registry (default: MODELS_DIR, else ./models)
@@ -28,6 +33,9 @@ options of keys create (no server need run; one that does takes the key within a
   --models NAME,…       only these models: names, or the beginning of names and * (default: all)
   --expires WHEN        30d, 12h, 15m from now, or a date
   --not-before WHEN     the same
+
+options of examples:
+  --server URL          the running server (default: http://127.0.0.1:4100); the variable API_KEY has the key, where it wants one
 
 exit codes: 0 all is well, 1 the history is damaged or something failed, 3 versions are damaged, 10 no registry there, 64 wrong usage
 settings come from the environment: README.md has the table
@@ -45,6 +53,7 @@ const OPTIONS = {
   models: { type: 'string' },
   expires: { type: 'string' },
   'not-before': { type: 'string' },
+  server: { type: 'string' },
 } as const;
 
 /** The values of the options, as parseArgs gives them. */
@@ -67,6 +76,8 @@ interface Command {
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   fsck: { options: ['repair'], operands: 0, run: ({ values, output }) => fsckCommand(fsckOptions(values), output) },
+  'examples remove': { options: ['server'], operands: 0, run: ({ values, output }) => removeExamples(serverOf(values), output) },
+  'examples add': { options: ['server'], operands: 0, run: ({ values, output }) => addExamples(serverOf(values), output) },
   'keys create': {
     options: ['name', 'scope', 'models', 'expires', 'not-before'],
     operands: 0,
@@ -135,4 +146,9 @@ function office(values: Values): KeyOffice {
   const config = loadConfig(undefined, 'tool');
   const modelsDir = rootOf(values);
   return new KeyOffice(apiKeysFile(config.get(AuthConfig) as AuthConfig, { modelsDir }), modelsDir, commandLineActor());
+}
+
+function serverOf({ server }: Values): ExamplesOptions {
+  const { apiKey } = loadConfig(undefined, 'tool').get(AuthConfig) as AuthConfig;
+  return { server: server || SERVER, apiKey: apiKey || undefined };
 }

@@ -5,7 +5,7 @@ import { Refuses } from '../../errors/refuses.decorator';
 import { checked } from '../../wire/checked';
 import { JsonBodyInterceptor } from '../../wire/json-body.interceptor';
 import { aliasName, modelName, reasonText, versionNumber } from '../model-name';
-import { AliasNotFound, GoldenDeviation, GoldenMismatch, NothingToRollBack, SignatureChanged } from '../models.errors';
+import { AliasNotFound, NothingToRollBack } from '../models.errors';
 import { ModelDescription } from '../registry/model-description';
 import type { Change } from '../registry/registry-changes';
 import { VersionStages } from '../registry/version-stages';
@@ -17,17 +17,12 @@ import { RollbackRequest } from './dto/rollback.dto';
 import { ModelEtagInterceptor } from './model-etag.interceptor';
 import { ModelView } from './model-view';
 import { VersionView } from './version-view';
-import { BAD_NAME, NO_MODEL, NO_VERSION, UNCHANGEABLE, UNLOADABLE, UNREADABLE } from './refusals';
+import { BAD_NAME, GATES, NO_MODEL, NO_VERSION, UNCHANGEABLE, UNLOADABLE, UNREADABLE } from './refusals';
 import { VersionViews } from './version-views';
 
 const MODEL = ApiParam({ name: 'model', type: String, example: 'iris' });
 const VERSION = ApiParam({ name: 'version', example: 1, type: Number });
 const ALIAS = ApiParam({ name: 'alias', type: String, example: 'champion' });
-
-const OTHER_SIGNATURE = new SignatureChanged('iris', 2, 1, [
-  { field: 'input "features"', expected: 'FP32 [-1, 4]', actual: 'FP32 [-1, 5]' },
-]);
-const OFF = new GoldenDeviation('iris', 2, new GoldenMismatch('metadata.golden[0].outputs.probabilities[0][2]', '0.98', '0.71'));
 
 /** Where versions stand and what they are called. */
 @ApiTags('models')
@@ -53,7 +48,7 @@ export class ModelChangesController {
       'Into production: it is loaded and warm before it takes over. Refused where it would break the callers of the present version, or a golden row is off on this machine, unless `force` is true.',
   })
   @ApiOkResponse({ type: VersionView })
-  @Refuses(BAD_NAME, ...UNREADABLE, NO_MODEL, NO_VERSION, OTHER_SIGNATURE, OFF, ...UNCHANGEABLE, ...UNLOADABLE)
+  @Refuses(BAD_NAME, ...UNREADABLE, NO_MODEL, NO_VERSION, ...GATES, ...UNCHANGEABLE, ...UNLOADABLE)
   async promote(
     @Param('model') model: string,
     @Param('version') version: string,

@@ -14,9 +14,9 @@ import { BAD_NAME, NO_MODEL, NO_VERSION, UNCHANGEABLE } from './refusals';
 import { VersionViews } from './version-views';
 
 const MODEL = ApiParam({ name: 'model', type: String, example: 'iris' });
-const VERSION = ApiParam({ name: 'version', example: 1, type: Number });
+const VERSION = ApiParam({ name: 'version', example: 2, type: Number }); // 1, that of the first start, is in production
 const REASON = ApiQuery({ name: 'reason', required: false, type: String, description: 'Why, for the history; at most 1024 characters' });
-const IN_USE = new VersionInUse('iris', 1, 'it is in production', 'Archive it, or promote another one, first');
+const IN_USE = new VersionInUse('iris', 2, 'it is in production', 'Archive it, or promote another one, first');
 
 /** Takes versions and models away, and brings them back. */
 @ApiTags('models')
@@ -89,7 +89,7 @@ export class ModelDeletionController {
   @ApiChange()
   @ApiOperation({ summary: 'Bring a deleted version back', description: 'In the stage in which it was.' })
   @ApiOkResponse({ type: VersionView })
-  @Refuses(BAD_NAME, NO_MODEL, NO_VERSION, new NotDeleted('iris', 1), new BytesCollected('iris', [1]), ...UNCHANGEABLE)
+  @Refuses(BAD_NAME, NO_MODEL, NO_VERSION, new NotDeleted('iris', 2), new BytesCollected('iris', [2]), ...UNCHANGEABLE)
   async undeleteVersion(
     @Param('model') model: string,
     @Param('version') version: string,

@@ -34,7 +34,7 @@ import { pageOf } from './model-page';
 import { ModelPast } from './model-past';
 import { ModelList, ModelView } from './model-view';
 import { VersionView } from './version-view';
-import { BAD_NAME, NO_MODEL, UNCHANGEABLE } from './refusals';
+import { BAD_NAME, GATES, NO_MODEL, UNCHANGEABLE, UNLOADABLE } from './refusals';
 import { VersionViews } from './version-views';
 
 const MODEL = ApiParam({ name: 'model', type: String, example: 'iris' });
@@ -69,7 +69,7 @@ export class ModelsController {
     new MalformedMultipart('Unexpected end of multipart data'),
     new MalformedJson('Unexpected end of JSON input'),
     new MalformedBody('There is no part "nmae"', { field: 'nmae', expected: 'one of file, name, metadata, stage, version' }),
-    new VersionTaken('iris', 1),
+    new VersionTaken('iris', 2),
     new SourceTooLarge(2_147_483_648),
     new ArchiveTooLarge('archive', 'at most 1000 entries', '1001 entries'),
     new ArchiveRefused('../model.onnx', 'a relative path without ..', '../model.onnx'),
@@ -82,7 +82,9 @@ export class ModelsController {
     new NumberNotRepresentable('metadata.golden[0].inputs.features[0][1]', 'a number that FP32 can hold', 1e300),
     new TooManyUploads(4, 'of one caller'),
     new BodyTooSlow({ maxMs: 30_000, minBytesPerSecond: 1024 }),
+    ...GATES,
     ...UNCHANGEABLE,
+    ...UNLOADABLE,
   )
   async upload(@Req() request: Request, @ChangeOf() change: Change, @Res({ passthrough: true }) response: Response): Promise<VersionView> {
     const caller = callerOf(request);

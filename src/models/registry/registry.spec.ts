@@ -288,6 +288,30 @@ describe('the registry', () => {
       expect([...model.deletedVersions.keys()]).toEqual([1]);
     });
 
+    it('holds on to nothing any more where it cannot hold on to all', async () => {
+      await house.publish('iris', 'two');
+      await house.deletion.deleteModel('iris', { actor: 'ada' });
+      const retain = jest.spyOn(house.blobs, 'retain');
+      retain.mockImplementationOnce((name) => FileBlobStore.prototype.retain.call(house.blobs, name));
+      retain.mockRejectedValueOnce(new Error('EMFILE'));
+      await expect(house.deletion.undeleteModel('iris', { actor: 'ada' })).rejects.toThrow('EMFILE');
+    });
+
+    it('brings a model back with what went with it the last time, where others brought it back and deleted it again meanwhile', async () => {
+      await house.publish('iris', 'two');
+      await house.deletion.deleteModel('iris', { actor: 'ada' });
+      const other = new House(house.root);
+      await other.journal.onModuleInit();
+      jest.spyOn(house.blobs, 'put').mockImplementationOnce(async (staged, name) => {
+        await other.deletion.undeleteModel('iris', { actor: 'bob' });
+        await other.deletion.deleteVersion('iris', 1, { actor: 'bob' });
+        await other.deletion.deleteModel('iris', { actor: 'bob' });
+        return FileBlobStore.prototype.put.call(house.blobs, staged, name);
+      });
+      const model = await house.deletion.undeleteModel('iris', { actor: 'ada' });
+      expect([...model.versions.keys()]).toEqual([2]);
+    });
+
     it('is followed by a process that serves the same folder', async () => {
       await house.stages.move('iris', 1, 'production', { actor: 'ada' });
       const other = new House(house.root);

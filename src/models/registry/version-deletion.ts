@@ -44,7 +44,7 @@ export class VersionDeletion {
   /** Brings a version back, in the stage in which it was. @throws ModelNotFound, VersionNotFound, NotDeleted, BytesCollected, NoSpace; as RegistryChanges.commit */
   async undeleteVersion(model: string, version: number, change: Change): Promise<VersionRecord> {
     const request = `undelete ${version}`;
-    if (this.changes.before(model, request, change) === undefined) {
+    if ((await this.changes.before(model, request, change)) === undefined) {
       await this.bringBack(model, [this.deletedVersion(model, version)], (stand) =>
         this.changes.commit(model, request, change, () => {
           this.deletedVersion(model, version);
@@ -58,7 +58,7 @@ export class VersionDeletion {
   /** Brings a model back, with the versions that went with it. @throws ModelNotFound, NotDeleted, BytesCollected, NoSpace; as RegistryChanges.commit */
   async undeleteModel(model: string, change: Change): Promise<ModelRecord> {
     const request = 'undelete all';
-    let done = this.changes.before(model, request, change) !== undefined;
+    let done = (await this.changes.before(model, request, change)) !== undefined;
     while (!done) {
       const gone = this.deletedTogether(model);
       const { deletion } = this.state.requireKnown(model);

@@ -356,6 +356,18 @@ describe('the registry', () => {
       expect((await other.stages.move('iris', 3, 'production', { actor: 'ada' })).version).toBe(3);
     });
 
+    it('is what a rollback answers that lost the race for its event to one with the same key', async () => {
+      await house.publish('iris', 'two', { stage: 'production' });
+      await house.publish('iris', 'three', { stage: 'production' });
+      const append = jest.spyOn(other.log, 'append').mockImplementationOnce(async (...event) => {
+        await house.stages.rollback('iris', { actor: 'ada' });
+        await house.stages.rollback('iris', { actor: 'ada', idempotencyKey: 'k' });
+        return FileEventLog.prototype.append.apply(other.log, event);
+      });
+      expect((await other.stages.rollback('iris', { actor: 'ada', idempotencyKey: 'k' })).version).toBe(1);
+      expect(append).toHaveBeenCalledTimes(1);
+    });
+
     it('is served by one that read of it only when it changed something itself', async () => {
       await other.catalog.loadProduction();
       const follower = new RegistryFollower(other.journal, other.catalog);

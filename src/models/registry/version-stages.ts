@@ -59,17 +59,19 @@ export class VersionStages {
    */
   async rollback(model: string, change: Change): Promise<VersionRecord> {
     for (;;) {
-      const done = await this.changes.before(model, 'rollback', change);
-      if (done?.version !== undefined) return this.state.requireVersion(model, done.version);
+      const before = await this.changes.before(model, 'rollback', change);
+      if (before?.version !== undefined) return this.state.requireVersion(model, before.version);
       const target = this.pastOf(model);
       const candidate = await this.catalog.load(target);
       let taken = false;
       try {
-        await this.changes.commit(model, 'rollback', change, () => {
+        const done = await this.changes.commit(model, 'rollback', change, () => {
           // where somebody else was faster another version is the one to go back to
           taken = this.pastOf(model) === target;
           return taken ? { kind: 'stage.changed', model, version: target.version, stage: 'production', rollback: true } : undefined;
         });
+        // it was decided, and then somebody else had done it
+        if (done !== undefined) taken = false;
       } finally {
         await this.catalog.settle(model, candidate);
       }

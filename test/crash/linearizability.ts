@@ -110,7 +110,7 @@ type Args = Operation['args'];
 /** What an operation writes, and whether that is what it was asked for; each at most one event of each kind. */
 const EVENTS: Readonly<Record<string, Readonly<Record<string, (event: Args, args: Args) => boolean>>>> = {
   publish: {
-    'version.published': (event, args) => contentOf(event as unknown as LoggedEvent & Args) === contentOf(args),
+    'version.published': (event, args) => contentOf(event) === contentOf(args),
     'stage.changed': ({ stage, rollback }) => stage === 'production' && rollback === undefined,
   },
   move: {
@@ -134,7 +134,7 @@ function foreignEvent({ id, kind, args }: Operation, event: LoggedEvent): readon
   const isAskedFor = EVENTS[kind]?.[event.kind];
   if (isAskedFor === undefined) return [`event ${event.seq} says ${event.kind}`];
   const [process] = id.split('/');
-  const right = event.actor === process && (!('model' in event) || event.model === args['model']) && isAskedFor(event as unknown as Args, args); // prettier-ignore
+  const right = event.actor === process && (!('model' in event) || event.model === args['model']) && isAskedFor(event, args); // prettier-ignore
   return right ? [] : [`event ${event.seq} is not what it was asked for: ${JSON.stringify(event)}`];
 }
 
@@ -284,11 +284,18 @@ function refusalFaults(placed: Placed, log: WritersLog): readonly string[] {
   const { operation, events, from, to } = placed;
   const { kind, args, error = '' } = operation;
   const [code = ''] = error.split(':');
-  if (isLatePromotion(placed, code, log)) return [];
+  if (isLatePromotion(placed, code, log) || isDeletedSince(placed, code, log)) return [];
   const isReason = REFUSALS[kind]?.includes(code) ? REASONS[code]?.(args) : undefined;
   if (isReason === undefined) return [`it failed: ${error}`];
   if (events.length > 0) return [`it failed, and has done it: ${error}`];
   return log.moments(args['model'], from, to).some(isReason) ? [] : [`it failed without a reason, between ${from} and ${to}: ${error}`];
+}
+
+/** Somebody rolled back under the same key, and what that brought back is deleted. */
+function isDeletedSince({ operation: { kind, args }, from, to }: Placed, code: string, log: WritersLog): boolean {
+  const done = kind === 'rollback' && args['key'] !== undefined ? log.underKey(args['model'], args['key']) : undefined;
+  if (code !== 'VERSION_NOT_FOUND' || done?.kind !== 'stage.changed') return false;
+  return log.moments(args['model'], Math.max(from, done.seq), to).some((moment) => moment.live(done.version) === undefined);
 }
 
 /** An upload into production is two changes: the version of the first may be deleted before the second. */

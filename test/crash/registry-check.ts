@@ -75,7 +75,9 @@ function numbersGivenTwice(events: readonly LoggedEvent[]): readonly string[] {
 }
 
 function keysUsedTwice(events: readonly LoggedEvent[]): readonly string[] {
-  const used = events.flatMap((event) => ('model' in event && event.idempotencyKey !== undefined ? [`${event.model} ${event.idempotencyKey}`] : [])); // prettier-ignore
+  const used = events.flatMap((event) =>
+    'model' in event && event.idempotencyKey !== undefined ? [JSON.stringify([event.model, event.idempotencyKey])] : [],
+  );
   return [...new Set(used.filter((key, at) => used.indexOf(key) !== at))].map(
     (key) => `what was asked for under a key was done twice: ${key}`,
   );
@@ -185,10 +187,13 @@ const ofVersion =
   (event, { version }) =>
     version === undefined ? event.kind === all : event.kind === one && event.version === version;
 
+const STAGES = new Set(['promote', 'archive', 'rollback']);
+
 /** The event of each kind of acknowledged change. */
 const CHANGES: Readonly<Record<string, IsItsEvent>> = {
   promote: movedTo('production'),
-  archive: movedTo('archived'),
+  // by itself, or by another that took its place
+  archive: (event, ack) => movedTo('archived')(event, ack) || (event.kind === 'stage.changed' && event.stage === 'production' && event.version !== ack.version), // prettier-ignore
   rollback: (event, ack) => movedTo('production')(event, ack) && event.kind === 'stage.changed' && event.rollback === true,
   alias: (event, { alias, version }) => event.kind === 'alias.set' && event.alias === alias && event.version === version,
   unalias: (event, { alias }) => event.kind === 'alias.removed' && event.alias === alias,
@@ -196,15 +201,17 @@ const CHANGES: Readonly<Record<string, IsItsEvent>> = {
   undelete: ofVersion('version.undeleted', 'model.undeleted'),
 };
 
-/** Each acknowledged change has its event, no earlier than that of the change before it; one with a key has that in its event. */
+/** Each acknowledged change has its event, no earlier than that of the change of the same thing before it; one with a key has that in its event. */
 function lostChanges(acks: readonly Ack[], events: readonly LoggedEvent[]): readonly string[] {
   const lost: string[] = [];
-  const reached = new Map<unknown, number>();
+  const reached = new Map<string, number>();
   for (const ack of acks) {
     const isIts = CHANGES[ack.ack];
     if (isIts === undefined) continue;
     // what is so already writes no event, and what was done under its key is not done again: the one from before is its event too
-    const first = ack.key === undefined ? (reached.get(ack.model) ?? 0) : 0;
+    const what = STAGES.has(ack.ack) ? 'stage' : (ack.alias ?? ack.version);
+    const about = JSON.stringify([ack.model, what]);
+    const first = ack.key === undefined ? (reached.get(about) ?? 0) : 0;
     const at = events.findIndex(
       (event, index) =>
         index >= first &&
@@ -214,7 +221,7 @@ function lostChanges(acks: readonly Ack[], events: readonly LoggedEvent[]): read
         isIts(event, ack),
     );
     if (at === -1) lost.push(`lost: ${JSON.stringify(ack)}`);
-    else reached.set(ack.model, Math.max(first, at));
+    else reached.set(about, Math.max(first, at));
   }
   return lost;
 }

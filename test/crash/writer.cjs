@@ -76,8 +76,8 @@ function summaryOf(model, last = Infinity) {
   const rows = versions.map(({ version, digest, manifest, blob, stage }) => [version, digest, manifest.files[0].sha256, blob, stage]);
   const aliases = [...model.aliases].sort(([a], [b]) => (a < b ? -1 : 1));
   const deleted = [...model.deletedVersions].map(([version, { deletion }]) => [version, deletion.seq]).sort(([a], [b]) => a - b);
-  const { name, highest, production, past, deletion } = model;
-  const whole = JSON.stringify([name, model.versions.size, highest, production?.version ?? null, rows, aliases, past, deleted, deletion?.seq ?? null]); // prettier-ignore
+  const { highest, production, past, deletion } = model;
+  const whole = JSON.stringify([model.name, model.versions.size, highest, production?.version ?? null, rows, aliases, past, deleted, deletion?.seq ?? null]); // prettier-ignore
   return { model: model.name, rows: rows.length, whole: createHash('sha256').update(whole).digest('hex') };
 }
 
@@ -99,7 +99,7 @@ async function main() {
   const text = () => (chance() < 0.6 ? `contested ${now() / CONTESTED_NS} ${below(6)}` : `${name} ${++count} ${seed}`);
   const stage = (content) => stageChunks([Buffer.from(content)]);
   const known = () => oneOf(state.list().filter(({ versions }) => versions.size > 0));
-  const lasting = () => oneOf(state.list().filter(({ name: model, versions }) => versions.size > 0 && model !== SHORT_LIVED));
+  const lasting = () => oneOf(state.list().filter((model) => model.versions.size > 0 && model.name !== SHORT_LIVED));
   const recent = (versions) => oneOf([...versions.keys()].slice(-8)); // few, so that they are fought for
   const change = { actor: name };
 

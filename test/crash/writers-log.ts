@@ -127,13 +127,13 @@ export class Moment {
 
   /** Whether what a deleted version was made of has another name by now. */
   hasLostItsName(version: number): boolean {
-    const { sha256 = '' } = this.model.versions.get(version) ?? {};
-    return this.standing(version)?.blob !== this.nameOf(sha256);
+    const digest = this.model.versions.get(version)?.sha256 ?? '';
+    return this.standing(version)?.blob !== this.nameOf(digest);
   }
 
-  nameOf(sha256: string): string {
-    const condemned = this.names.get(sha256)?.at(this.seq);
-    return condemned === undefined ? sha256 : `${sha256}.${condemned}`;
+  nameOf(digest: string): string {
+    const condemned = this.names.get(digest)?.at(this.seq);
+    return condemned === undefined ? digest : `${digest}.${condemned}`;
   }
 }
 
@@ -308,6 +308,7 @@ export class WritersLog {
       case 'model.undeleted':
         model.deleted.set(seq, undefined);
         return this.bringBack(model, seq, before, event.versions);
+      default: // a fault, and told as one
     }
   }
 

@@ -11,6 +11,8 @@ export class RegistryFollower implements OnApplicationBootstrap, BeforeApplicati
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private failing = false;
+  /** The last event that the catalog knows of. */
+  private followed: number | undefined;
 
   constructor(
     private readonly journal: RegistryJournal,
@@ -36,7 +38,10 @@ export class RegistryFollower implements OnApplicationBootstrap, BeforeApplicati
 
   private async follow(): Promise<void> {
     try {
-      if (await this.journal.readOn()) await this.catalog.loadProduction();
+      const last = await this.journal.readOn();
+      // not "was there anything to read": a commit of this process may have read it before
+      if (last !== this.followed) await this.catalog.loadProduction();
+      this.followed = last;
       this.failing = false;
     } catch (error) {
       if (!this.failing) this.logger.error('the log cannot be read on', { err: error });

@@ -23,17 +23,14 @@ export class RegistryChanges {
   ) {}
 
   /**
+   * To be asked before anything is done for nothing: on the newest state, as the caller may have seen what another process wrote.
    * @param request what is asked for, in a few words: the same for the same request
    * @returns what was done before under the caller's key, if it was
-   * @throws IdempotencyKeyReused, ModelChanged: before anything is done for nothing
+   * @throws IdempotencyKeyReused, ModelChanged, LogDamaged
    */
-  before(model: string, request: string, change: Change): Done | undefined {
-    const { idempotencyKey: key } = change;
-    const done = key === undefined ? undefined : this.state.findKnown(model)?.done.get(key);
-    if (done !== undefined && done.request !== request) throw new IdempotencyKeyReused(done.request, request);
-    // a request that is repeated saw what was there before it was done
-    if (done === undefined) this.refuseStale(model, change);
-    return done;
+  async before(model: string, request: string, change: Change): Promise<Done | undefined> {
+    await this.journal.readOn();
+    return this.doneBefore(model, request, change);
   }
 
   /**
@@ -44,10 +41,20 @@ export class RegistryChanges {
   async commit(model: string, request: string, change: Change, decide: () => Decision | undefined): Promise<Done | undefined> {
     let done: Done | undefined;
     await this.journal.commit(change.actor, () => {
-      done = this.before(model, request, change);
+      done = this.doneBefore(model, request, change);
       const decision = done === undefined ? decide() : undefined;
       return decision && { ...decision, ...saidWith(request, change) };
     });
+    return done;
+  }
+
+  /** @throws IdempotencyKeyReused, ModelChanged */
+  private doneBefore(model: string, request: string, change: Change): Done | undefined {
+    const { idempotencyKey: key } = change;
+    const done = key === undefined ? undefined : this.state.findKnown(model)?.done.get(key);
+    if (done !== undefined && done.request !== request) throw new IdempotencyKeyReused(done.request, request);
+    // a request that is repeated saw what was there before it was done
+    if (done === undefined) this.refuseStale(model, change);
     return done;
   }
 

@@ -44,7 +44,7 @@ export class VersionDeletion {
   /** Brings a version back, in the stage in which it was. @throws ModelNotFound, VersionNotFound, NotDeleted, BytesCollected, NoSpace; as RegistryChanges.commit */
   async undeleteVersion(model: string, version: number, change: Change): Promise<VersionRecord> {
     const request = `undelete ${version}`;
-    if (this.changes.before(model, request, change) === undefined) {
+    if ((await this.changes.before(model, request, change)) === undefined) {
       const held = await this.hold([this.deletedVersion(model, version)]);
       if (held.versions.length === 0) throw new BytesCollected(model, [version]);
       await this.bringBack(held.staged, (stand) =>
@@ -60,7 +60,7 @@ export class VersionDeletion {
   /** Brings a model back, with the versions that went with it. @throws ModelNotFound, NotDeleted, BytesCollected, NoSpace; as RegistryChanges.commit */
   async undeleteModel(model: string, change: Change): Promise<ModelRecord> {
     const request = 'undelete all';
-    if (this.changes.before(model, request, change) === undefined) {
+    if ((await this.changes.before(model, request, change)) === undefined) {
       const gone = this.deletedTogether(model);
       const { versions, staged } = await this.hold(gone);
       if (versions.length === 0 && gone.length > 0) throw new BytesCollected(model, gone.map(({ record }) => record.version)); // prettier-ignore

@@ -33,7 +33,7 @@ export class VersionStages {
    */
   async move(model: string, version: number, stage: Stage, move: Move): Promise<VersionRecord> {
     const request = `move ${version} to ${stage}`;
-    if (this.changes.before(model, request, move) !== undefined) return this.state.requireVersion(model, version);
+    if ((await this.changes.before(model, request, move)) !== undefined) return this.state.requireVersion(model, version);
     const record = this.state.requireVersion(model, version);
     const enters = stage === 'production' && record.stage !== stage;
     if (enters) this.refuseBreak(record, move); // before anything is loaded for nothing
@@ -59,7 +59,7 @@ export class VersionStages {
    */
   async rollback(model: string, change: Change): Promise<VersionRecord> {
     for (;;) {
-      const done = this.changes.before(model, 'rollback', change);
+      const done = await this.changes.before(model, 'rollback', change);
       if (done?.version !== undefined) return this.state.requireVersion(model, done.version);
       const target = this.pastOf(model);
       const candidate = await this.catalog.load(target);

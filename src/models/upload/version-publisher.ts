@@ -33,7 +33,7 @@ export class VersionPublisher {
   async publish(upload: Upload, change: Change): Promise<Published> {
     const { model, version } = upload;
     const request = `publish ${digestOf(manifestOf(upload))}${version === undefined ? '' : ` as ${version}`}`;
-    const done = this.changes.before(model, request, change);
+    const done = await this.changes.before(model, request, change);
     if (done?.version !== undefined) return { record: this.state.requireVersion(model, done.version), created: true };
     const proven = await this.proof.prove(upload);
     const staged = filesOf(upload).map(({ blob }) => blob);

@@ -370,7 +370,7 @@ describe('the registry', () => {
 
     it('is served by one that read of it only when it changed something itself', async () => {
       await other.catalog.loadProduction();
-      const follower = new RegistryFollower(other.journal, other.catalog);
+      const follower = new RegistryFollower(other.journal, other.catalog, other.state);
       await follower.tick();
       await house.publish('iris', 'two', { stage: 'production' });
       await other.description.describe('iris', { description: 'of flowers' }, { actor: 'ada' });

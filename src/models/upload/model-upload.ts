@@ -29,7 +29,9 @@ export class ModelUpload {
       const said = { ...(description !== undefined && { description }), ...(tags !== undefined && { tags }) };
       // who says nothing of the model does not care that it was deleted meanwhile
       if (Object.keys(said).length > 0) await this.description.describe(model, said, stepOf(change, 'description'));
-      if (stage !== undefined) await this.stages.move(model, published.record.version, stage, stepOf(change, 'stage'));
+      // a new version is in staging: asked for again under its key, it stays where somebody may have moved it since
+      const moves = stage !== undefined && !(published.created && stage === 'staging');
+      if (moves) await this.stages.move(model, published.record.version, stage, stepOf(change, 'stage'));
       // an upload that healed a damaged file may be what its production version waited for
       await this.catalog.loadProduction(model);
       return published;

@@ -73,7 +73,7 @@ export class RegistryModel {
   private upload(op: Operation): number {
     const { content = '', description, stage, key, version: asked } = op;
     let created = true;
-    const published = this.once(op, `publish ${content} ${asked}`, () => {
+    const published = this.once(op, `publish ${content} ${asked} ${stage} ${description}`, () => {
       const model = (this.models[op.model] ??= new Model());
       this.stored.add(this.nameOf(content));
       const equal = model.deleted === undefined && model.live.find((at) => model.versions[at]?.content === content);
@@ -88,7 +88,7 @@ export class RegistryModel {
     this.require(op.model, published);
     const { seen: _, ...rest } = op;
     const step = (name: string) => ({ ...rest, ...(key !== undefined && { key: `${key} ${name}` }) });
-    this.describe({ ...step('description'), ...(description !== undefined && { description }) });
+    if (description !== undefined) this.describe({ ...step('description'), description });
     if (stage !== undefined && !(created && stage === 'staging')) this.move({ ...step('stage'), version: published, stage });
     return published;
   }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { chmod, lstat, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { Readable } from 'node:stream';
@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
 import { blobStoreContract } from '../../test/contracts/blob-store.contract';
 import type { BlobInfo, StagedBlob } from './blob-store.port';
 import { FileBlobStore } from './file-blob.store';
+import { sweepStaging } from './staging-sweep';
 import { BlobMissing, NoSpace, SourceTooLarge } from './storage.errors';
 
 const scratch = mkdtempSync(join(tmpdir(), 'blobs-'));
@@ -151,6 +152,14 @@ describe(`${FileBlobStore.name} on disk`, () => {
       await damage(join(root, PATH), (path) => writeFile(path, 'bytez'));
       await expect(store.retain(DIGEST)).rejects.toBeInstanceOf(BlobMissing);
       expect(await readdir(join(root, '.staging'))).toEqual([]);
+    });
+
+    it('holds on to old bytes as if they had just arrived: no sweep takes them for what was left behind', async () => {
+      await put('bytes');
+      await utimes(join(root, PATH), 0, 0);
+      const held = await store.retain(DIGEST);
+      expect(await sweepStaging(root, 3_600_000)).toEqual({ files: 0, bytes: 0 });
+      await held.discard();
     });
 
     it('heals a damaged blob that many put at the same time', async () => {

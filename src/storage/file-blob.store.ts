@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { access, link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { access, link, lstat, lutimes, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { hasCode } from '../errors/has-code';
@@ -37,20 +37,8 @@ export class FileBlobStore extends BlobStore {
     return this.files.guard(() => this.keep(staged, name));
   }
 
-  async retain(name: BlobName): Promise<StagedBlob> {
-    const path = await this.files.freshPath();
-    // a second name first: what is read here is what stays
-    await link(this.pathOf(name), path).catch((error: unknown) => this.missing(name, error));
-    const discard = () => discardFile(path);
-    try {
-      const { digest, bytes } = await digestOf(path, name);
-      if (name.startsWith(digest)) return { digest, bytes, path, discard };
-    } catch (error) {
-      await discard();
-      throw error;
-    }
-    await discard();
-    throw new BlobMissing(name);
+  retain(name: BlobName): Promise<StagedBlob> {
+    return this.files.guard(() => this.hold(name));
   }
 
   async open(name: BlobName): Promise<Readable> {
@@ -125,6 +113,24 @@ export class FileBlobStore extends BlobStore {
     } finally {
       giveBack();
     }
+  }
+
+  private async hold(name: BlobName): Promise<StagedBlob> {
+    const path = await this.files.freshPath();
+    // a second name first: what is read here is what stays
+    await link(this.pathOf(name), path).catch((error: unknown) => this.missing(name, error));
+    const discard = () => discardFile(path);
+    try {
+      const now = new Date();
+      await lutimes(path, now, now); // else a sweep takes it at once for what was left behind long ago
+      const { digest, bytes } = await digestOf(path, name);
+      if (name.startsWith(digest)) return { digest, bytes, path, discard };
+    } catch (error) {
+      await discard();
+      throw error;
+    }
+    await discard();
+    throw new BlobMissing(name);
   }
 
   private async keep(staged: StagedBlob, name: BlobName): Promise<BlobInfo> {

@@ -7,10 +7,28 @@ import { Drivers, type TracedRun } from './trace-driver';
 export const ERRNOS = ['ENOSPC', 'EIO', 'EDQUOT', 'EMFILE', 'EROFS', 'EACCES'] as const;
 export const FAILING = ['write', 'fsync', 'link', 'openat', 'mkdir'] as const;
 
-/** Every step twice: the second finds the fault gone, in the same process. */
-export const STEPS =
-  ['publish:iris:one:production', 'publish:iris:two', 'promote:iris:2', 'orphan:lost', 'collect', 'publish:iris:lost', 'checkpoint'] // prettier-ignore
-    .flatMap((step) => [step, step]);
+/** What fails, on a registry that earlier steps have made. Every step comes twice: the second finds the fault gone, in the same process. */
+export interface FaultyWork {
+  readonly before: readonly string[];
+  readonly steps: readonly string[];
+}
+
+const twice = (...steps: readonly string[]): readonly string[] => steps.flatMap((step) => [step, step]);
+
+export const UPLOADS: FaultyWork = {
+  before: [],
+  steps: twice(
+    ...['publish:iris:one:production', 'publish:iris:two', 'promote:iris:2', 'orphan:lost', 'collect', 'publish:iris:lost', 'checkpoint'],
+  ),
+};
+
+/** With keys: what was done, though the caller was told that nobody is sure of it, is not done again. */
+export const CHANGES: FaultyWork = {
+  before: ['publish:iris:one:production', 'publish:iris:two:production', 'publish:mnist:three', 'publish:mnist:four', 'delete:mnist', 'condemn'], // prettier-ignore
+  steps: twice(
+    ...['rollback:iris@1', 'alias:iris:best:2@2', 'unalias:iris:best@3', 'delete:iris:2@4', 'undelete:mnist@5', 'undelete:iris:2@6'],
+  ),
+};
 
 type Errno = (typeof ERRNOS)[number];
 type Failing = (typeof FAILING)[number];
@@ -26,12 +44,22 @@ export interface Fault {
 
 /** Lets system calls of drivers fail and looks at what they make of it. */
 export class FaultHunt {
-  constructor(private readonly drivers: Drivers) {}
+  private base: string | undefined;
 
-  /** Every fault that a run in an empty place can meet, from a run that is left alone. */
+  constructor(
+    private readonly drivers: Drivers,
+    private readonly work: FaultyWork,
+  ) {}
+
+  /** Every fault that a run can meet, from a run that is left alone. */
   async faults(): Promise<readonly Fault[]> {
-    const root = this.drivers.freshRoot();
-    const { calls } = await this.drivers.trace(root, STEPS, FAILING);
+    const { before, steps } = this.work;
+    if (before.length > 0) {
+      this.base = this.drivers.freshRoot();
+      await this.drivers.run(this.base, before);
+    }
+    const root = this.drivers.freshRoot(this.base);
+    const { calls } = await this.drivers.trace(root, steps, FAILING);
     this.drivers.remove(root);
     return FAILING.flatMap((syscall) =>
       calls
@@ -41,26 +69,42 @@ export class FaultHunt {
   }
 
   /** Runs the steps with a fault, and again without. @returns a sentence for each expectation that is not met */
-  async meet({ errno, syscall, nth, lasting = false }: Fault): Promise<readonly string[]> {
-    const root = this.drivers.freshRoot();
+  async meet(fault: Fault): Promise<readonly string[]> {
+    const { errno, syscall, nth, lasting = false } = fault;
+    const { steps } = this.work;
+    const root = this.drivers.freshRoot(this.base);
     try {
       const inject = [`${syscall}:error=${errno}:when=${nth}${lasting ? '+' : ''}`];
-      const run = await this.drivers.trace(root, STEPS, [...FAILING, 'rename'], { inject });
+      const run = await this.drivers.trace(root, steps, [...FAILING, 'rename'], { inject });
       const hit = run.calls.find(({ injected }) => injected);
       const staged = leftovers(root, run);
       const left = await checkRegistry(root, run.acks);
-      const again = await this.drivers.run(root, STEPS);
+      const again = await this.drivers.run(root, steps);
       const faults = [
-        ...(hit === undefined ? ['it was not met'] : [...wrongAnswers(run, hit, errno, root, lasting), ...flushedTwice(run.calls)]),
+        ...(hit === undefined ? ['it was not met'] : [...this.wrongAnswers(run, hit, fault, root), ...flushedTwice(run.calls)]),
         ...staged.map((name) => `.staging/${name} was left`),
         ...left,
         ...again.errors.map(({ error, step }) => `without the fault, ${step} failed: ${error}`),
         ...(await checkRegistry(root, run.acks, again.acks)),
       ];
-      return faults.map((fault) => `${errno} at ${syscall} ${nth}${lasting ? '+' : ''} (${hit?.texts.join(' -> ')}): ${fault}`);
+      return faults.map((found) => `${errno} at ${syscall} ${nth}${lasting ? '+' : ''} (${hit?.texts.join(' -> ')}): ${found}`);
     } finally {
       this.drivers.remove(root);
     }
+  }
+
+  /** @returns what of the answers is not as `expectedCodes` says */
+  private wrongAnswers({ errors, acks, ended }: TracedRun, hit: Call, { errno, lasting = false }: Fault, root: string): readonly string[] {
+    const wrong: string[] = [];
+    const expected = expectedCodes(hit, errno, root);
+    const opened = acks.some(({ ack }) => ack === 'open');
+    if (ended !== (opened ? 0 : 1)) wrong.push(`it ended with ${ended}`);
+    if (opened && acks.length + errors.length !== this.work.steps.length + 1) wrong.push(`${acks.length} acks and ${errors.length} errors`);
+    if (errors.length === 0 && !mayPass(hit, root)) wrong.push('nobody was told');
+    for (const { error, step } of errors.slice(0, 1))
+      if (!expected.includes(error)) wrong.push(`${step} failed with ${error}, not ${expected.join(' or ')}`);
+    if (errors.length > 1 && !lasting) wrong.push(`more failed than met it: ${errors.map(({ step }) => step).join(', ')}`);
+    return wrong;
   }
 }
 
@@ -69,20 +113,6 @@ function leftovers(root: string, { errors }: TracedRun): readonly string[] {
   const folder = join(root, '.staging');
   const orphaned = errors.some(({ step }) => step.startsWith('orphan'));
   return orphaned || !existsSync(folder) ? [] : readdirSync(folder);
-}
-
-/** @returns what of the answers is not as `expectedCodes` says */
-function wrongAnswers({ errors, acks, ended }: TracedRun, hit: Call, errno: Errno, root: string, lasting: boolean): readonly string[] {
-  const wrong: string[] = [];
-  const expected = expectedCodes(hit, errno, root);
-  const opened = acks.some(({ ack }) => ack === 'open');
-  if (ended !== (opened ? 0 : 1)) wrong.push(`it ended with ${ended}`);
-  if (opened && acks.length + errors.length !== STEPS.length + 1) wrong.push(`${acks.length} acks and ${errors.length} errors`);
-  if (errors.length === 0 && !mayPass(hit, root)) wrong.push('nobody was told');
-  for (const { error, step } of errors.slice(0, 1))
-    if (!expected.includes(error)) wrong.push(`${step} failed with ${error}, not ${expected.join(' or ')}`);
-  if (errors.length > 1 && !lasting) wrong.push(`more failed than met it: ${errors.map(({ step }) => step).join(', ')}`);
-  return wrong;
 }
 
 /**

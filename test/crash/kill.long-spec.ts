@@ -25,6 +25,19 @@ const WORKLOADS: readonly Workload[] = [
       'checkpoint',
     ],
   },
+  // each change has a key: whoever repeats it after a kill does it once
+  {
+    before: ['publish:iris:a:production', 'publish:iris:b:production', 'publish:iris:c:production', 'publish:mnist:a'],
+    steps: [
+      ...['rollback:iris@1', 'alias:iris:best:1@2', 'rollback:iris@3', 'alias:iris:best:2@4', 'delete:iris:3@5', 'checkpoint'],
+      ...['unalias:iris:best@6', 'undelete:iris:3@7', 'archive:iris:1@8', 'delete:mnist@9', 'checkpoint', 'undelete:mnist@10', 'collect'],
+    ],
+  },
+  {
+    before: ['publish:iris:a', 'publish:iris:b', 'publish:iris:c', 'delete:iris:1', 'delete:iris', 'condemn'],
+    steps: ['undelete:iris@1', 'undelete:iris:1@2', 'delete:iris:2@3', 'purge', 'publish:mnist:b', 'undelete:iris:2@4'],
+  },
+  { before: ['publish:iris:a', 'delete:iris'], steps: ['condemn', 'undelete:iris@1', 'purge', 'checkpoint', 'delete:iris:1@2', 'purge'] },
   { before: ['publish:iris:a'], steps: ['orphan:b', 'orphan:c', 'collect', 'publish:iris:b:production', 'publish:iris:c:production'] },
 ];
 

@@ -51,6 +51,30 @@ const MUTANTS = {
       return collect.apply(Object.create(this, { journal: { value: { commit } } }), args);
     };
   },
+  /** The event says nothing of the key: whoever asks again is given it again. */
+  'key-forgotten': (dist) => {
+    const { RegistryJournal } = dist('models/registry/registry-journal');
+    const { commit } = RegistryJournal.prototype;
+    RegistryJournal.prototype.commit = function (actor, decide) {
+      const forget = ({ idempotencyKey: _, ...decision }) => decision;
+      return commit.call(this, actor, () => {
+        const decision = decide();
+        return decision && forget(decision);
+      });
+    };
+  },
+  /** Whatever is in use is deleted. */
+  'delete-unchecked': (dist) => {
+    dist('models/registry/version-deletion').VersionDeletion.prototype.refuseInUse = () => {};
+  },
+  /** What comes back is not asked whether its bytes are still called what they were called when they were written. */
+  'undelete-unasked': (dist) => {
+    const { VersionDeletion } = dist('models/registry/version-deletion');
+    const { bringBack } = VersionDeletion.prototype;
+    VersionDeletion.prototype.bringBack = function (model, gone, commit) {
+      return bringBack.call(this, model, gone, (_, versions) => commit(() => true, versions));
+    };
+  },
   /** Written under its name at once, without a staged file: a kill leaves half of it there. */
   'no-staging': (dist) => {
     const { DurableFiles } = dist('storage/durable-files');

@@ -39,6 +39,7 @@ export async function checkRegistry(root: string, ...streams: readonly (readonly
   return [
     ...damage,
     ...numbersGivenTwice(events),
+    ...keysUsedTwice(events),
     ...(await brokenVersions(root, state)),
     ...(await foreignFiles(root, state)),
     ...(await Promise.all(streams.map((acks) => brokenAcks(root, acks, state, events)))).flat(),
@@ -73,10 +74,21 @@ function numbersGivenTwice(events: readonly LoggedEvent[]): readonly string[] {
   return [...new Set(given.filter((version, at) => given.indexOf(version) !== at))].map((version) => `${version} was published twice`);
 }
 
+function keysUsedTwice(events: readonly LoggedEvent[]): readonly string[] {
+  const used = events.flatMap((event) =>
+    'model' in event && event.idempotencyKey !== undefined ? [JSON.stringify([event.model, event.idempotencyKey])] : [],
+  );
+  return [...new Set(used.filter((key, at) => used.indexOf(key) !== at))].map(
+    (key) => `what was asked for under a key was done twice: ${key}`,
+  );
+}
+
 async function brokenVersions(root: string, state: RegistryState): Promise<readonly string[]> {
   const blobs = new FileBlobStore(root);
   const broken: string[] = [];
-  for (const { name, versions, production } of state.list()) {
+  for (const { name, versions, production, aliases } of state.list()) {
+    for (const [alias, version] of aliases)
+      if (!versions.has(version)) broken.push(`${name}: ${alias} points at ${version}, which is not there`);
     if (production !== undefined && versions.get(production.version) !== production) broken.push(`${name}: in production is no version`);
     for (const { version, blob, manifest } of versions.values()) {
       const fault = !blob.startsWith(manifest.files[0]?.sha256 ?? '?') ? 'is of other bytes' : await faultOf(blobs, blob);
@@ -134,9 +146,11 @@ async function brokenAcks(
         if (state.position.seq < Number(ack.seq)) broken.push(`lost: ${says}; the log ends at ${state.position.seq}`);
         break;
       case 'publish':
-        broken.push(...lostPublish(ack, state));
+        broken.push(...lostPublish(ack, state, events));
         break;
       case 'collect':
+      case 'purge':
+      case 'condemn':
         for (const digest of ack.condemned as readonly string[]) if (!condemned.has(digest)) broken.push(`lost: ${says}, ${digest}`);
         break;
       case 'orphan': {
@@ -146,41 +160,79 @@ async function brokenAcks(
       }
     }
   }
-  return [...broken, ...lostPromotes(acks, state, events)];
+  return [...broken, ...lostChanges(acks, events), ...wrongProductions(state, events)];
 }
 
-function lostPublish(ack: Ack, state: RegistryState): readonly string[] {
-  const record = state.find(String(ack.model))?.versions.get(Number(ack.version));
+function lostPublish(ack: Ack, state: RegistryState, events: readonly LoggedEvent[]): readonly string[] {
+  const model = state.findKnown(String(ack.model));
+  const version = Number(ack.version);
+  const record = model?.versions.get(version) ?? model?.deletedVersions.get(version)?.record; // it is deleted by an event, or not at all
   if (record === undefined) return [`lost: ${JSON.stringify(ack)}`];
   // whether the blob itself is whole is asked of every version
-  const same = record.manifest.files[0]?.sha256 === ack.sha256 && record.blob === ack.blob;
+  const cameBack = events.some((event) => CAME_BACK(event, ack));
+  const same = record.manifest.files[0]?.sha256 === ack.sha256 && (cameBack || record.blob === ack.blob);
   return same ? [] : [`changed: ${JSON.stringify(ack)}; it is now ${record.manifest.files[0]?.sha256} in ${record.blob}`];
 }
 
-/** Each acknowledged promote has its event, no earlier than that of the promote before it; what was promoted last is in production. */
-function lostPromotes(acks: readonly Ack[], state: RegistryState, events: readonly LoggedEvent[]): readonly string[] {
+type IsItsEvent = (event: LoggedEvent, ack: Ack) => boolean;
+
+const CAME_BACK: IsItsEvent = (event, { version }) =>
+  event.kind === 'version.undeleted' ? event.version === version : event.kind === 'model.undeleted' && event.versions.includes(version as number); // prettier-ignore
+const movedTo =
+  (stage: string): IsItsEvent =>
+  (event, { version }) =>
+    event.kind === 'stage.changed' && event.version === version && event.stage === stage;
+const ofVersion =
+  (one: string, all: string): IsItsEvent =>
+  (event, { version }) =>
+    version === undefined ? event.kind === all : event.kind === one && event.version === version;
+
+const STAGES = new Set(['promote', 'archive', 'rollback']);
+
+/** The event of each kind of acknowledged change. */
+const CHANGES: Readonly<Record<string, IsItsEvent>> = {
+  promote: movedTo('production'),
+  // by itself, or by another that took its place
+  archive: (event, ack) => movedTo('archived')(event, ack) || (event.kind === 'stage.changed' && event.stage === 'production' && event.version !== ack.version), // prettier-ignore
+  rollback: (event, ack) => movedTo('production')(event, ack) && event.kind === 'stage.changed' && event.rollback === true,
+  alias: (event, { alias, version }) => event.kind === 'alias.set' && event.alias === alias && event.version === version,
+  unalias: (event, { alias }) => event.kind === 'alias.removed' && event.alias === alias,
+  delete: ofVersion('version.deleted', 'model.deleted'),
+  undelete: ofVersion('version.undeleted', 'model.undeleted'),
+};
+
+/** Each acknowledged change has its event, no earlier than that of the change of the same thing before it; one with a key has that in its event. */
+function lostChanges(acks: readonly Ack[], events: readonly LoggedEvent[]): readonly string[] {
   const lost: string[] = [];
-  const reached = new Map<unknown, number>();
-  for (const ack of acks.filter(({ ack: kind }) => kind === 'promote')) {
-    // a promote of what is in production already writes no event: the one from before is its event too
+  const reached = new Map<string, number>();
+  for (const ack of acks) {
+    const isIts = CHANGES[ack.ack];
+    if (isIts === undefined) continue;
+    // what is so already writes no event, and what was done under its key is not done again: the one from before is its event too
+    const what = STAGES.has(ack.ack) ? 'stage' : (ack.alias ?? ack.version);
+    const about = JSON.stringify([ack.model, what]);
+    const first = ack.key === undefined ? (reached.get(about) ?? 0) : 0;
     const at = events.findIndex(
       (event, index) =>
-        index >= (reached.get(ack.model) ?? 0) &&
-        event.kind === 'stage.changed' &&
+        index >= first &&
+        'model' in event &&
         event.model === ack.model &&
-        event.version === ack.version &&
-        event.stage === 'production',
+        (ack.key === undefined || event.idempotencyKey === ack.key) &&
+        isIts(event, ack),
     );
     if (at === -1) lost.push(`lost: ${JSON.stringify(ack)}`);
-    else reached.set(ack.model, at);
-  }
-  for (const model of reached.keys()) {
-    const last = events.findLast((event) => event.kind === 'stage.changed' && event.model === model);
-    const promoted = last?.kind === 'stage.changed' && last.stage === 'production' ? last.version : undefined;
-    const production = state.find(String(model))?.production?.version;
-    if (promoted !== undefined && production !== promoted) lost.push(`${String(model)}: ${promoted} was promoted last, not ${production}`);
+    else reached.set(about, Math.max(first, at));
   }
   return lost;
+}
+
+/** What was promoted or brought back last is in production, unless it was moved out of it. */
+function wrongProductions(state: RegistryState, events: readonly LoggedEvent[]): readonly string[] {
+  return [...state.list(), ...state.listDeleted()].flatMap(({ name, production }) => {
+    const last = events.findLast((event) => event.kind === 'stage.changed' && event.model === name);
+    const promoted = last?.kind === 'stage.changed' && last.stage === 'production' ? last.version : undefined;
+    return promoted === undefined || production?.version === promoted ? [] : [`${name}: ${promoted} was promoted last, not ${production?.version}`]; // prettier-ignore
+  });
 }
 
 function linesOf(stdout: string): readonly object[] {

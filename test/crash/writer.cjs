@@ -13,8 +13,13 @@ const { mutate } = require('./mutants.cjs');
 const { dist, registryHouse } = require('./registry-house.cjs');
 
 const LANES = 2;
-const MODELS = ['a', 'b', 'c'];
+/** One of them is deleted whole: it never has a production version or an alias, but for a mistake. */
+const SHORT_LIVED = 'd';
+const MODELS = ['a', 'b', 'c', SHORT_LIVED];
+const ALIASES = ['best', 'next', 'safe'];
 const HOUR_MS = 3_600_000;
+/** Longer than any clock is wrong: whatever was deleted is kept for so long, or was deleted longer ago. */
+const CENTURY_MS = 100 * 365 * 24 * HOUR_MS;
 const MAX_PAUSE_MS = 10;
 const MAX_LINGER_MS = 40;
 /** So long the same few texts are the ones that everybody publishes and loses: then they may stay, and new ones are fought for. */
@@ -69,12 +74,16 @@ lingerBefore(FileBlobStore, 'put', 'holds', 'remove');
 function summaryOf(model, last = Infinity) {
   const versions = [...model.versions.values()].sort((a, b) => a.version - b.version).slice(-last);
   const rows = versions.map(({ version, digest, manifest, blob, stage }) => [version, digest, manifest.files[0].sha256, blob, stage]);
-  const whole = JSON.stringify([model.name, model.versions.size, model.highest, model.production?.version ?? null, rows]);
+  const aliases = [...model.aliases].sort(([a], [b]) => (a < b ? -1 : 1));
+  const deleted = [...model.deletedVersions].map(([version, { deletion }]) => [version, deletion.seq]).sort(([a], [b]) => a - b);
+  const { highest, production, past, deletion } = model;
+  const whole = JSON.stringify([model.name, model.versions.size, highest, production?.version ?? null, rows, aliases, past, deleted, deletion?.seq ?? null]); // prettier-ignore
   return { model: model.name, rows: rows.length, whole: createHash('sha256').update(whole).digest('hex') };
 }
 
 async function main() {
-  const { blobs, log, state, journal, stages, uploads, collector, stage: stageChunks } = registryHouse(root);
+  const { blobs, log, state, journal, stages, description, deletion, uploads, collector, stage: stageChunks } = registryHouse(root);
+  const all = (of = state) => [...of.list(), ...of.listDeleted()];
   let quiet = false;
   let count = 0;
 
@@ -90,12 +99,15 @@ async function main() {
   const text = () => (chance() < 0.6 ? `contested ${now() / CONTESTED_NS} ${below(6)}` : `${name} ${++count} ${seed}`);
   const stage = (content) => stageChunks([Buffer.from(content)]);
   const known = () => oneOf(state.list().filter(({ versions }) => versions.size > 0));
+  const lasting = () => oneOf(state.list().filter((model) => model.versions.size > 0 && model.name !== SHORT_LIVED));
+  const recent = (versions) => oneOf([...versions.keys()].slice(-8)); // few, so that they are fought for
+  const change = { actor: name };
 
   /** Each makes what it will ask for, and then asks. @returns [what is asked, the asking], or undefined where there is nothing to ask */
   const operations = {
     publish() {
       const model = oneOf(MODELS);
-      const production = chance() < 0.1;
+      const production = model !== SHORT_LIVED && chance() < 0.1;
       const version = chance() < 0.15 ? (state.find(model)?.highest ?? 0) + 1 : undefined;
       const [content, file] = [text(), oneOf(['model.onnx', 'other.onnx'])];
       const sha256 = createHash('sha256').update(content).digest('hex');
@@ -114,15 +126,60 @@ async function main() {
       return [{ model, sha256, file, production, version }, ask];
     },
     move(wanted = oneOf(['production', 'production', 'production', 'archived', 'staging'])) {
+      const model = lasting();
+      if (model === undefined) return undefined;
+      const version = recent(model.versions);
+      const args = { model: model.name, version, stage: wanted };
+      return [args, async () => void (await stages.move(model.name, version, wanted, change))];
+    },
+    rollback() {
+      const model = lasting();
+      if (model === undefined) return undefined;
+      const key = chance() < 0.4 ? `rollback-${now() / CONTESTED_NS}` : undefined; // many ask for it, and one does it
+      const ask = async () => {
+        const { version } = await stages.rollback(model.name, { ...change, ...(key && { idempotencyKey: key }) });
+        return { version };
+      };
+      return [{ model: model.name, ...(key && { key }) }, ask];
+    },
+    alias() {
+      const model = lasting();
+      if (model === undefined) return undefined;
+      const [alias, version] = [oneOf(ALIASES), recent(model.versions)];
+      return [{ model: model.name, alias, version }, async () => void (await description.setAlias(model.name, alias, version, change))];
+    },
+    unalias() {
+      const model = lasting();
+      if (model === undefined) return undefined;
+      const alias = oneOf(ALIASES);
+      return [{ model: model.name, alias }, () => description.removeAlias(model.name, alias, change)];
+    },
+    delete() {
       const model = known();
       if (model === undefined) return undefined;
-      const version = oneOf([...model.versions.keys()].slice(-8)); // few, so that they are fought for
-      const args = { model: model.name, version, stage: wanted };
-      return [args, async () => void (await stages.move(model.name, version, wanted, { actor: name }))];
+      const version = recent(model.versions);
+      return [{ model: model.name, version }, () => deletion.deleteVersion(model.name, version, change)];
+    },
+    undelete() {
+      const model = oneOf(state.list().filter(({ deletedVersions }) => deletedVersions.size > 0));
+      if (model === undefined) return undefined;
+      const version = recent(model.deletedVersions);
+      const ask = async () => ({ blob: (await deletion.undeleteVersion(model.name, version, change)).blob });
+      return [{ model: model.name, version }, ask];
+    },
+    deleteModel() {
+      const model = chance() < 0.9 ? SHORT_LIVED : oneOf(MODELS);
+      return [{ model }, () => deletion.deleteModel(model, change)];
+    },
+    undeleteModel() {
+      const model = SHORT_LIVED;
+      return [{ model }, async () => void (await deletion.undeleteModel(model, change))];
     },
     collect() {
       const minAgeMs = oneOf([0, 0, 0, HOUR_MS]);
-      return [{ minAgeMs }, async () => ({ condemned: (await collector.collect(name, { minAgeMs, undeleteMs: HOUR_MS })).condemned })];
+      const deleted = oneOf(['kept', 'kept', 'gone']);
+      const limits = { minAgeMs, undeleteMs: deleted === 'kept' ? CENTURY_MS : -CENTURY_MS };
+      return [{ minAgeMs, deleted }, async () => ({ condemned: (await collector.collect(name, limits)).condemned })];
     },
     orphan() {
       const content = text();
@@ -136,14 +193,14 @@ async function main() {
     },
     read() {
       const model = oneOf(MODELS);
-      const last = () => state.list().filter((found) => found.name === model).map((found) => summaryOf(found, 50)); // prettier-ignore
+      const last = () => all().filter((found) => found.name === model).map((found) => summaryOf(found, 50)); // prettier-ignore
       return [{ model }, () => look(() => ({ models: last() }))];
     },
     refold() {
       const fold = async () => {
         const fresh = new RegistryState();
         for await (const entry of log.read(LOG_START)) fresh.apply(entry);
-        return { seq: fresh.position.seq, hash: fresh.position.hash, models: fresh.list().map((model) => summaryOf(model)) };
+        return { seq: fresh.position.seq, hash: fresh.position.hash, models: all(fresh).map((model) => summaryOf(model)) };
       };
       return [{}, fold];
     },
@@ -151,11 +208,15 @@ async function main() {
       const model = known();
       if (model === undefined) return undefined;
       const record = oneOf([...model.versions.values()].slice(-8));
-      return [{ blob: record.blob }, async () => ({ whole: await blobs.verify(record.blob) })];
+      const { version, blob } = record;
+      return [{ model: model.name, version, blob }, async () => ({ whole: await blobs.verify(blob) })];
     },
     checkpoint: () => [{}, () => journal.saveCheckpoint()],
   };
-  const weights = { publish: 36, move: 14, collect: 14, orphan: 16, read: 12, verify: 8, refold: 0.4, checkpoint: 0.4 };
+  const weights = {
+    ...{ publish: 36, move: 14, collect: 14, orphan: 16, read: 12, verify: 8, refold: 0.4, checkpoint: 0.4 },
+    ...{ rollback: 8, alias: 6, unalias: 3, delete: 10, undelete: 9, deleteModel: 1, undeleteModel: 1.5 },
+  };
   if (journal.saveCheckpoint === undefined) delete weights.checkpoint;
 
   const pick = () => {
@@ -200,7 +261,7 @@ async function main() {
         await Promise.all(lanes);
         say('quiet');
       }
-      if (command === 'fold') say(JSON.stringify(await look(() => ({ models: state.list().map((model) => summaryOf(model)) }))));
+      if (command === 'fold') say(JSON.stringify(await look(() => ({ models: all().map((model) => summaryOf(model)) }))));
     }
   }
   process.exit(0); // its parent is gone, or has heard enough

@@ -15,7 +15,7 @@ const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
 const folder = mkdtempSync(join(tmpdir(), 'analytics-api-writers-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe(`8 processes that publish, promote, collect and read on one registry, killed and stopped at random (SEED=${seed})`, () => {
+describe(`8 processes that publish, promote, roll back, alias, delete, undelete, collect and read on one registry, killed and stopped at random (SEED=${seed})`, () => {
   it('are told nothing that is not so: their history is linearizable, and when it is quiet all know the same versions', async () => {
     const { violations, kills, stops, operations, events } = await runWriters({ folder: join(folder, 'sound'), seed, ms: MS });
     expect({ seed, violations: violations.slice(0, 20) }).toEqual({ seed, violations: [] });
@@ -31,6 +31,8 @@ describe(`8 processes that publish, promote, collect and read on one registry, k
       /is not chained|a second time|is of another content|not what it answered/,
     ],
     ['bytes go before the event that condemns them (unlink-before-event)', 'unlink-before-event', /BLOB_MISSING/],
+    ['what is in use is deleted (delete-unchecked)', 'delete-unchecked', /deleted of .*: it deletes \d+, which is in use/],
+    ['what comes back is not what its bytes are called (undelete-unasked)', 'undelete-unasked', /BLOB_MISSING|cannot be read/],
   ])(
     'are found out where %s',
     async (_fault, mutant, finding) => {
@@ -66,6 +68,13 @@ describe('the judge of a history', () => {
   };
   const promote = (id: string, version: number, from: number, to: number): Operation =>
     operation(id, 'move', from, to, { model: 'm', version, stage: 'production' });
+  /** What was asked for at 90 and answered at 95. */
+  const late = (kind: string, args: object, result: object = {}): Operation =>
+    operation('w/0-7', kind, 90, 95, { model: 'm', ...args }, result);
+  const refused = (kind: string, args: object, error: string): Operation => {
+    const { result: _, ...asked } = late(kind, args);
+    return { ...asked, error: `${error}: …` };
+  };
   const look = (seq: number, from: number, to: number): Operation =>
     operation('w/0-9', 'read', from, to, {}, { seq, hash: hashes[seq], models: [] });
 
@@ -140,6 +149,31 @@ describe('the judge of a history', () => {
     ['a collection without its event', () => [operation('w/0-7', 'collect', 90, 95, {}, { condemned: [SHA] })], /not what it answered/],
   ])('finds %s', (_what, instead, finding) => {
     expect(judge(...instead()).join('\n')).toMatch(finding);
+  });
+
+  it.each<readonly [string, () => Operation]>([
+    ['a rollback of which there is nothing', () => late('rollback', {}, { version: 1 })],
+    ['an alias that never pointed there', () => late('alias', { alias: 'best', version: 1 })],
+    ['a deletion without its event', () => late('delete', { version: 1 })],
+    ['an undeletion without its event', () => late('undelete', { version: 1 }, { blob: SHA })],
+    ['the deletion of a model without its event', () => late('deleteModel', {})],
+    ['a rollback refused though there is where to go back to', () => refused('rollback', {}, 'NOTHING_TO_ROLL_BACK')],
+    ['a deletion refused though nothing uses the version', () => refused('delete', { version: 1 }, 'VERSION_IN_USE')],
+    ['a deletion refused though the version is there', () => refused('delete', { version: 1 }, 'VERSION_NOT_FOUND')],
+    ['an undeletion refused though no bytes were condemned', () => refused('undelete', { version: 1 }, 'BYTES_COLLECTED')],
+    ['an alias refused though the version is there', () => refused('alias', { alias: 'best', version: 1 }, 'VERSION_NOT_FOUND')],
+    ['a refusal that no such operation has', () => refused('alias', { alias: 'best', version: 7 }, 'NOT_DELETED')],
+  ])('finds %s', (_what, wrong) => {
+    expect(judge(wrong())).toHaveLength(1);
+  });
+
+  it.each<readonly [string, () => Operation]>([
+    ['a deletion refused as the version is in production', () => refused('delete', { version: 2 }, 'VERSION_IN_USE')],
+    ['an undeletion refused as the version is there', () => refused('undelete', { version: 1 }, 'NOT_DELETED')],
+    ['the removal of an alias refused as there is none', () => refused('unalias', { alias: 'best' }, 'ALIAS_NOT_FOUND')],
+    ['the undeletion of a model refused as it is there', () => refused('undeleteModel', {}, 'NOT_DELETED')],
+  ])('believes %s', (_what, right) => {
+    expect(judge(right())).toEqual([]);
   });
 
   it('finds an event that is of nobody', () => {

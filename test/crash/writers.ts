@@ -94,7 +94,7 @@ function acksOf(operations: readonly Operation[]): readonly (readonly Ack[])[] {
     lane.flatMap(({ kind, args, result }): readonly Ack[] => {
       if (result === undefined) return [];
       if (kind === 'move') return args['stage'] === 'production' ? [{ ...args, ack: 'promote' }] : [];
-      return [{ ...result, ack: kind }];
+      return ['publish', 'collect', 'orphan'].includes(kind) ? [{ ...result, ack: kind }] : []; // the other changes are judged by the history
     }),
   );
 }

@@ -46,10 +46,10 @@ export class AnyRuntime extends ModelRuntime {
 export function residencyOver(
   runtime: ModelRuntime,
   blobs: BlobStore,
-  settings: { readonly modelMemoryMb?: string; readonly required?: readonly string[] } = {},
+  settings: { readonly modelMemoryMb?: string; readonly required?: readonly string[]; readonly derived?: string | undefined } = {},
 ) {
-  const measurements = new Measurements(new DerivedFiles(mkdtempSync(join(tmpdir(), 'analytics-api-derived-'))), runtime);
-  const { modelMemoryMb = 'auto', required = [] } = settings;
+  const { modelMemoryMb = 'auto', required = [], derived = mkdtempSync(join(tmpdir(), 'analytics-api-derived-')) } = settings;
+  const measurements = new Measurements(new DerivedFiles(derived), runtime);
   const config = Object.assign(new RuntimeConfig(), { modelMemoryMb });
   const residency = new ModelResidency(runtime, blobs, measurements, config, Object.assign(new ModelsConfig(), { required }));
   return { measurements, residency };

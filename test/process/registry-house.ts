@@ -38,10 +38,11 @@ export class RegistryHouse {
     readonly log: EventLog,
     readonly runtime: ModelRuntime = new AnyRuntime(),
     keeper?: unknown,
+    derived?: string,
   ) {
     const { state, faults } = this;
     this.journal = new RegistryJournal(log, state, keeper as StorageKeeper | undefined);
-    const { residency, measurements } = residencyOver(runtime, blobs);
+    const { residency, measurements } = residencyOver(runtime, blobs, { derived });
     this.catalog = new ModelCatalog(state, residency, faults);
     const changes = new RegistryChanges(state, this.journal);
     const versionBlobs = new VersionBlobs(state, blobs, faults);

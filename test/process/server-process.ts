@@ -99,6 +99,12 @@ export class ServerProcess {
     return this.fetch(`/api/v1/predict/${model}`, { method: 'POST', headers: json, body: JSON.stringify(body) });
   }
 
+  /** @param body a form, or what is sent as JSON */
+  ask(method: string, path: string, body?: object): Promise<Answer> {
+    if (body === undefined || body instanceof FormData) return this.fetch(path, { method, ...(body && { body }) });
+    return this.fetch(path, { method, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+  }
+
   /** Uploads a model into production. */
   async serve(name: string, model: Buffer): Promise<void> {
     const form = new FormData();
@@ -141,7 +147,7 @@ export class ServerProcess {
 
   private async fetch(path: string, init: RequestInit = {}): Promise<Answer> {
     const response = await fetch(this.origin + path, { ...init, signal: AbortSignal.timeout(END_MS) });
-    return { status: response.status, headers: response.headers, body: await response.json() };
+    return { status: response.status, headers: response.headers, body: response.status === 204 ? undefined : await response.json() };
   }
 }
 

@@ -23,17 +23,14 @@ export class RegistryChanges {
   ) {}
 
   /**
+   * Reads on, so that nobody is refused for what was so a moment ago.
    * @param request what is asked for, in a few words: the same for the same request
    * @returns what was done before under the caller's key, if it was
-   * @throws IdempotencyKeyReused, ModelChanged: before anything is done for nothing
+   * @throws IdempotencyKeyReused, ModelChanged: before anything is done for nothing; LogDamaged
    */
-  before(model: string, request: string, change: Change): Done | undefined {
-    const { idempotencyKey: key } = change;
-    const done = key === undefined ? undefined : this.state.findKnown(model)?.done.get(key);
-    if (done !== undefined && done.request !== request) throw new IdempotencyKeyReused(done.request, request);
-    // a request that is repeated saw what was there before it was done
-    if (done === undefined) this.refuseStale(model, change);
-    return done;
+  async before(model: string, request: string, change: Change): Promise<Done | undefined> {
+    await this.journal.readOn();
+    return this.doneBefore(model, request, change);
   }
 
   /**
@@ -44,10 +41,19 @@ export class RegistryChanges {
   async commit(model: string, request: string, change: Change, decide: () => Decision | undefined): Promise<Done | undefined> {
     let done: Done | undefined;
     await this.journal.commit(change.actor, () => {
-      done = this.before(model, request, change);
+      done = this.doneBefore(model, request, change);
       const decision = done === undefined ? decide() : undefined;
       return decision && { ...decision, ...saidWith(request, change) };
     });
+    return done;
+  }
+
+  private doneBefore(model: string, request: string, change: Change): Done | undefined {
+    const { idempotencyKey: key } = change;
+    const done = key === undefined ? undefined : this.state.findKnown(model)?.done.get(key);
+    if (done !== undefined && done.request !== request) throw new IdempotencyKeyReused(done.request, request);
+    // a request that is repeated saw what was there before it was done
+    if (done === undefined) this.refuseStale(model, change);
     return done;
   }
 

@@ -68,9 +68,12 @@ export class RegistryJournal implements OnModuleInit {
     return this.commit('system', () => undefined);
   }
 
-  /** Reads what others wrote, in turn with this process's own commits. @returns whether there was anything @throws LogDamaged */
-  readOn(): Promise<boolean> {
-    const turn = this.last.then(() => this.foldNew());
+  /** Reads what others wrote, in turn with this process's own commits. @returns the number of the last event @throws LogDamaged */
+  readOn(): Promise<number> {
+    const turn = this.last.then(async () => {
+      await this.foldNew();
+      return this.state.position.seq;
+    });
     this.last = turn.catch(() => {});
     return turn;
   }
@@ -137,10 +140,8 @@ export class RegistryJournal implements OnModuleInit {
     }
   }
 
-  private async foldNew(): Promise<boolean> {
-    const before = this.state.position.seq;
+  private async foldNew(): Promise<void> {
     for await (const entry of this.log.read(this.state.position)) this.state.apply(entry);
-    return this.state.position.seq > before;
   }
 
   /** A checkpoint that cannot be written costs time at the next start, and nothing else. */

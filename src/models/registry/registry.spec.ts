@@ -9,6 +9,7 @@ import { AnyRuntime, REPORT } from '../../../test/process/any-runtime';
 import { RegistryHouse } from '../../../test/process/registry-house';
 import type { ImportReport, LoadedModel, ModelFile } from '../../runtime/model-runtime.port';
 import { ModelDamaged, ModelRefused } from '../../runtime/runtime.errors';
+import { RegistryFollower } from './registry-follower';
 import { DurableFiles } from '../../storage/durable-files';
 import { FileBlobStore } from '../../storage/file-blob.store';
 import { FileEventLog } from '../../storage/file-event.log';
@@ -288,6 +289,42 @@ describe('the registry', () => {
       expect([...model.deletedVersions.keys()]).toEqual([1]);
     });
 
+    it('holds on to nothing any more where it cannot hold on to all', async () => {
+      await house.publish('iris', 'two');
+      await house.deletion.deleteModel('iris', { actor: 'ada' });
+      const retain = jest.spyOn(house.blobs, 'retain');
+      retain.mockImplementationOnce((name) => FileBlobStore.prototype.retain.call(house.blobs, name));
+      retain.mockRejectedValueOnce(new Error('EMFILE'));
+      await expect(house.deletion.undeleteModel('iris', { actor: 'ada' })).rejects.toThrow('EMFILE');
+    });
+
+    it('brings a model back with what went with it the last time, where others brought it back and deleted it again meanwhile', async () => {
+      await house.publish('iris', 'two');
+      await house.deletion.deleteModel('iris', { actor: 'ada' });
+      const other = new House(house.root);
+      await other.journal.onModuleInit();
+      jest.spyOn(house.blobs, 'put').mockImplementationOnce(async (staged, name) => {
+        await other.deletion.undeleteModel('iris', { actor: 'bob' });
+        await other.deletion.deleteVersion('iris', 1, { actor: 'bob' });
+        await other.deletion.deleteModel('iris', { actor: 'bob' });
+        return FileBlobStore.prototype.put.call(house.blobs, staged, name);
+      });
+      const model = await house.deletion.undeleteModel('iris', { actor: 'ada' });
+      expect([...model.versions.keys()]).toEqual([2]);
+    });
+
+    it('of the whole model by another process does not trouble an upload that says nothing of the model', async () => {
+      const other = new House(house.root);
+      await other.journal.onModuleInit();
+      jest.spyOn(house.log, 'append').mockImplementationOnce(async (...event) => {
+        const entry = await FileEventLog.prototype.append.apply(house.log, event);
+        await other.journal.readOn();
+        await other.deletion.deleteModel('iris', { actor: 'bob' });
+        return entry;
+      });
+      expect(await house.publish('iris', 'two')).toMatchObject({ created: true, record: { version: 2 } });
+    });
+
     it('is followed by a process that serves the same folder', async () => {
       await house.stages.move('iris', 1, 'production', { actor: 'ada' });
       const other = new House(house.root);
@@ -299,6 +336,46 @@ describe('the registry', () => {
       await other.journal.readOn();
       await other.catalog.loadProduction();
       expect(other.catalog.serving).toEqual([]);
+    });
+  });
+
+  describe('that another process changed a moment ago', () => {
+    let other: House;
+    beforeEach(async () => {
+      await house.publish('iris', 'one', { stage: 'production' });
+      other = new House(house.root);
+      await other.journal.onModuleInit();
+    });
+
+    it('is what a change is refused for, or not: rollback, undelete, promotion', async () => {
+      await house.publish('iris', 'two', { stage: 'production' });
+      expect((await other.stages.rollback('iris', { actor: 'ada' })).version).toBe(1);
+      await house.deletion.deleteVersion('iris', 2, { actor: 'ada' });
+      expect((await other.deletion.undeleteVersion('iris', 2, { actor: 'ada' })).version).toBe(2);
+      await house.publish('iris', 'three');
+      expect((await other.stages.move('iris', 3, 'production', { actor: 'ada' })).version).toBe(3);
+    });
+
+    it('is what a rollback answers that lost the race for its event to one with the same key', async () => {
+      await house.publish('iris', 'two', { stage: 'production' });
+      await house.publish('iris', 'three', { stage: 'production' });
+      const append = jest.spyOn(other.log, 'append').mockImplementationOnce(async (...event) => {
+        await house.stages.rollback('iris', { actor: 'ada' });
+        await house.stages.rollback('iris', { actor: 'ada', idempotencyKey: 'k' });
+        return FileEventLog.prototype.append.apply(other.log, event);
+      });
+      expect((await other.stages.rollback('iris', { actor: 'ada', idempotencyKey: 'k' })).version).toBe(1);
+      expect(append).toHaveBeenCalledTimes(1);
+    });
+
+    it('is served by one that read of it only when it changed something itself', async () => {
+      await other.catalog.loadProduction();
+      const follower = new RegistryFollower(other.journal, other.catalog, other.state);
+      await follower.tick();
+      await house.publish('iris', 'two', { stage: 'production' });
+      await other.description.describe('iris', { description: 'of flowers' }, { actor: 'ada' });
+      await follower.tick();
+      expect(await other.catalog.resolve('iris')).toMatchObject({ record: { version: 2 } });
     });
   });
 });

@@ -44,10 +44,8 @@ export class VersionDeletion {
   /** Brings a version back, in the stage in which it was. @throws ModelNotFound, VersionNotFound, NotDeleted, BytesCollected, NoSpace; as RegistryChanges.commit */
   async undeleteVersion(model: string, version: number, change: Change): Promise<VersionRecord> {
     const request = `undelete ${version}`;
-    if (this.changes.before(model, request, change) === undefined) {
-      const held = await this.hold([this.deletedVersion(model, version)]);
-      if (held.versions.length === 0) throw new BytesCollected(model, [version]);
-      await this.bringBack(held.staged, (stand) =>
+    if ((await this.changes.before(model, request, change)) === undefined) {
+      await this.bringBack(model, [this.deletedVersion(model, version)], (stand) =>
         this.changes.commit(model, request, change, () => {
           this.deletedVersion(model, version);
           return stand() ? { kind: 'version.undeleted', model, version } : undefined;
@@ -60,25 +58,41 @@ export class VersionDeletion {
   /** Brings a model back, with the versions that went with it. @throws ModelNotFound, NotDeleted, BytesCollected, NoSpace; as RegistryChanges.commit */
   async undeleteModel(model: string, change: Change): Promise<ModelRecord> {
     const request = 'undelete all';
-    if (this.changes.before(model, request, change) === undefined) {
+    let done = (await this.changes.before(model, request, change)) !== undefined;
+    while (!done) {
       const gone = this.deletedTogether(model);
-      const { versions, staged } = await this.hold(gone);
-      if (versions.length === 0 && gone.length > 0) throw new BytesCollected(model, gone.map(({ record }) => record.version)); // prettier-ignore
-      await this.bringBack(staged, (stand) =>
+      const { deletion } = this.state.requireKnown(model);
+      done = true;
+      await this.bringBack(model, gone, (stand, versions) =>
         this.changes.commit(model, request, change, () => {
           this.deletedTogether(model);
-          return stand() ? { kind: 'model.undeleted', model, versions } : undefined;
+          // where somebody brought it back and deleted it again, other versions may have gone with it
+          done = this.state.requireKnown(model).deletion === deletion;
+          return done && stand() ? { kind: 'model.undeleted', model, versions } : undefined;
         }),
       );
     }
     return this.state.require(model);
   }
 
-  private async bringBack(staged: readonly StagedBlob[], commit: (stand: () => boolean) => Promise<unknown>): Promise<void> {
+  /**
+   * Makes the bytes of those versions durable whose bytes are all there still, then commits. They are held on to meanwhile, so that no
+   * collection takes them.
+   * @throws BytesCollected where there are versions, and no bytes of any
+   */
+  private async bringBack(
+    model: string,
+    gone: readonly DeletedVersion[],
+    commit: (stand: () => boolean, versions: readonly number[]) => Promise<unknown>,
+  ): Promise<void> {
+    const staged: StagedBlob[] = [];
+    const versions: number[] = [];
     try {
+      for (const { record } of gone) if (await this.holdFiles(record, staged)) versions.push(record.version);
+      if (versions.length === 0 && gone.length > 0) throw new BytesCollected(model, gone.map(({ record }) => record.version)); // prettier-ignore
       await this.versionBlobs.keep(staged, async (stand) => {
         let stood = true;
-        await commit(() => (stood = stand()));
+        await commit(() => (stood = stand()), versions);
         return stood || undefined;
       });
     } finally {
@@ -86,33 +100,21 @@ export class VersionDeletion {
     }
   }
 
-  /** Holds on to the bytes of those versions whose bytes are all there still, so that no collection takes them meanwhile. */
-  private async hold(
-    gone: readonly DeletedVersion[],
-  ): Promise<{ readonly versions: readonly number[]; readonly staged: readonly StagedBlob[] }> {
-    const versions: number[] = [];
-    const staged: StagedBlob[] = [];
-    for (const { record } of gone) {
-      const held = await this.holdFiles(record);
-      if (held === undefined) continue;
-      versions.push(record.version);
-      staged.push(...held);
-    }
-    return { versions, staged };
-  }
-
-  /** Under their names of now, which an upload may have written anew; else under those that they had. */
-  private async holdFiles({ manifest, blobs }: VersionRecord): Promise<readonly StagedBlob[] | undefined> {
-    const held: StagedBlob[] = [];
+  /**
+   * Under their names of now, which an upload may have written anew; else under those that they had.
+   * @param staged takes what is held, if all of it is there @returns whether it is
+   */
+  private async holdFiles({ manifest, blobs }: VersionRecord, staged: StagedBlob[]): Promise<boolean> {
+    const before = staged.length;
     for (const [at, { sha256 }] of manifest.files.entries()) {
       const blob = (await this.retained(this.state.blobName(sha256))) ?? (await this.retained(blobs[at] as string));
       if (blob === undefined) {
-        await Promise.all(held.map((each) => each.discard()));
-        return undefined;
+        await Promise.all(staged.splice(before).map((each) => each.discard()));
+        return false;
       }
-      held.push(blob);
+      staged.push(blob);
     }
-    return held;
+    return true;
   }
 
   private async retained(name: string): Promise<StagedBlob | undefined> {

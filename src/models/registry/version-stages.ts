@@ -33,7 +33,7 @@ export class VersionStages {
    */
   async move(model: string, version: number, stage: Stage, move: Move): Promise<VersionRecord> {
     const request = `move ${version} to ${stage}`;
-    if (this.changes.before(model, request, move) !== undefined) return this.state.requireVersion(model, version);
+    if ((await this.changes.before(model, request, move)) !== undefined) return this.state.requireVersion(model, version);
     const record = this.state.requireVersion(model, version);
     const enters = stage === 'production' && record.stage !== stage;
     if (enters) this.refuseBreak(record, move); // before anything is loaded for nothing
@@ -59,17 +59,19 @@ export class VersionStages {
    */
   async rollback(model: string, change: Change): Promise<VersionRecord> {
     for (;;) {
-      const done = this.changes.before(model, 'rollback', change);
-      if (done?.version !== undefined) return this.state.requireVersion(model, done.version);
+      const before = await this.changes.before(model, 'rollback', change);
+      if (before?.version !== undefined) return this.state.requireVersion(model, before.version);
       const target = this.pastOf(model);
       const candidate = await this.catalog.load(target);
       let taken = false;
       try {
-        await this.changes.commit(model, 'rollback', change, () => {
+        const done = await this.changes.commit(model, 'rollback', change, () => {
           // where somebody else was faster another version is the one to go back to
           taken = this.pastOf(model) === target;
           return taken ? { kind: 'stage.changed', model, version: target.version, stage: 'production', rollback: true } : undefined;
         });
+        // it was decided, and then somebody else had done it
+        if (done !== undefined) taken = false;
       } finally {
         await this.catalog.settle(model, candidate);
       }

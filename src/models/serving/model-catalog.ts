@@ -80,6 +80,8 @@ export class ModelCatalog {
   async drop(record: VersionRecord): Promise<void> {
     this.faults.forget(record);
     this.resting.delete(record);
+    // another process may have moved it out of production a moment ago, before it was deleted here
+    if (this.production.get(record.model)?.record === record) this.production.delete(record.model);
     await this.residency.drop(record);
   }
 

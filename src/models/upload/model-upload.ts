@@ -27,8 +27,11 @@ export class ModelUpload {
     try {
       const published = await this.publisher.publish(upload, change);
       const said = { ...(description !== undefined && { description }), ...(tags !== undefined && { tags }) };
-      await this.description.describe(model, said, stepOf(change, 'description'));
-      if (stage !== undefined) await this.stages.move(model, published.record.version, stage, stepOf(change, 'stage'));
+      // who says nothing of the model does not care that it was deleted meanwhile
+      if (Object.keys(said).length > 0) await this.description.describe(model, said, stepOf(change, 'description'));
+      // a new version is in staging: asked for again under its key, it stays where somebody may have moved it since
+      const moves = stage !== undefined && !(published.created && stage === 'staging');
+      if (moves) await this.stages.move(model, published.record.version, stage, stepOf(change, 'stage'));
       // an upload that healed a damaged file may be what its production version waited for
       await this.catalog.loadProduction(model);
       return published;

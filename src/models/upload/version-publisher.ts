@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { VersionTaken } from '../models.errors';
 import { type Change, RegistryChanges } from '../registry/registry-changes';
@@ -31,9 +32,9 @@ export class VersionPublisher {
    * @throws VersionTaken, NoSpace, CommitUncertain; as VersionProof.prove and RegistryChanges.commit
    */
   async publish(upload: Upload, change: Change): Promise<Published> {
-    const { model, version } = upload;
-    const request = `publish ${digestOf(manifestOf(upload))}${version === undefined ? '' : ` as ${version}`}`;
-    const done = this.changes.before(model, request, change);
+    const { model } = upload;
+    const request = requestOf(upload);
+    const done = await this.changes.before(model, request, change);
     if (done?.version !== undefined) return { record: this.state.requireVersion(model, done.version), created: true };
     const proven = await this.proof.prove(upload);
     const staged = filesOf(upload).map(({ blob }) => blob);
@@ -70,4 +71,15 @@ export class VersionPublisher {
     if (known?.versions.has(wanted) || known?.deletedVersions.has(wanted)) throw new VersionTaken(model, wanted);
     return wanted;
   }
+}
+
+/** All that an upload asks for, in a few words. */
+function requestOf({ version, stage, description, tags, ...upload }: Upload): string {
+  const said = description === undefined && tags === undefined ? '' : JSON.stringify([description, tags]);
+  return [
+    `publish ${digestOf(manifestOf(upload))}`,
+    ...(version === undefined ? [] : [`as ${version}`]),
+    ...(stage === undefined ? [] : [`into ${stage}`]),
+    ...(said === '' ? [] : [`described by ${createHash('sha256').update(said).digest('hex').slice(0, 16)}`]),
+  ].join(' ');
 }

@@ -1,0 +1,3 @@
+import { describeSwaps } from './swaps-cases';
+
+describeSwaps({ answers: 10_000, swaps: 200, minutes: 5 });

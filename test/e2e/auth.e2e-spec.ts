@@ -285,14 +285,18 @@ describeInProcess('a key', () => {
     const [, , id] = key.split('_') as [string, string, string];
     const foreign = mintKey().text;
     const bodies = await Promise.all(
-      [undefined, 'nonsense-nonsense-nonsense', foreign, `${key.slice(0, -1)}x`, foreign.replace(/live_.{8}/, `live_${id}`)].map(
-        async (given) => {
-          const call = app.request().get('/api/v1/models');
-          const { body, headers } = await (given === undefined ? call : call.set('X-API-Key', given)).expect(401);
-          expect(headers['www-authenticate']).toBe('Bearer realm="analytics-api"');
-          return { ...body, correlationId: '' };
-        },
-      ),
+      [
+        undefined,
+        'nonsense-nonsense-nonsense',
+        foreign,
+        `${key.slice(0, -1)}${key.endsWith('x') ? 'y' : 'x'}`,
+        foreign.replace(/live_.{8}/, `live_${id}`),
+      ].map(async (given) => {
+        const call = app.request().get('/api/v1/models');
+        const { body, headers } = await (given === undefined ? call : call.set('X-API-Key', given)).expect(401);
+        expect(headers['www-authenticate']).toBe('Bearer realm="analytics-api"');
+        return { ...body, correlationId: '' };
+      }),
     );
     expect(new Set(bodies.map((body) => JSON.stringify(body))).size).toBe(1);
   });

@@ -54,7 +54,7 @@ describe('a start', () => {
 
   it('with EXAMPLES=off publishes nothing and says nothing of it', async () => {
     const server = await servers.start({ EXAMPLES: 'off' });
-    expect((await server.get('/api/v1/models')).body).toEqual({ models: [] });
+    expect((await server.get('/api/v1/models')).body).toEqual({ models: [], total: 0, next: null });
     await server.stop('SIGINT');
     expect(server.stderr.trimEnd().split('\n')).toHaveLength(1);
   });

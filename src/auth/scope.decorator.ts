@@ -7,6 +7,7 @@ export const SCOPES = [
   'models:read',
   'models:write',
   'promote',
+  'promote:staging',
   'backup:run',
   'backup:restore',
   'cache:admin',

@@ -28,8 +28,8 @@ options of fsck:
 
 options of keys create (no server need run; one that does takes the key within a second):
   --name NAME           what people call it; rotate by making another of the same name
-  --scope SCOPE,…       predict, models:read, models:write, promote, backup:run, backup:restore, cache:admin, keys:admin,
-                        metrics, admin (all of them); default predict,models:read
+  --scope SCOPE,…       predict, models:read, models:write, promote, promote:staging (all but what changes production),
+                        backup:run, backup:restore, cache:admin, keys:admin, metrics, admin (all of them); default predict,models:read
   --models NAME,…       only these models: names, or the beginning of names and * (default: all)
   --expires WHEN        30d, 12h, 15m from now, or a date
   --not-before WHEN     the same

@@ -44,7 +44,7 @@ const ROUTES: Readonly<Record<string, readonly Scope[] | 'public'>> = {
   'delete /api/v1/models/:model/versions/:version': ['models:write'],
   'post /api/v1/models/:model/versions/:version/undelete': ['models:write'],
   'delete /api/v1/models/:model/aliases/:alias': ['models:write'],
-  'post /api/v1/models/:model/versions/:version/promote': ['promote'],
+  'post /api/v1/models/:model/versions/:version/promote': ['promote', 'promote:staging'],
   'post /api/v1/models/:model/rollback': ['promote'],
 };
 
@@ -382,6 +382,43 @@ describeInProcess('a key for some models', () => {
     const [other, nobody] = await Promise.all(calls);
     expect(other).toEqual(nobody);
     expect(new Set(other?.map(({ code }) => code))).toEqual(new Set(['FORBIDDEN']));
+  });
+});
+
+describeInProcess('a key that may not change production', () => {
+  it('moves what is not there and will not be there, and uploads nothing into it', async () => {
+    const key = await keyWith(['models:write', 'models:read', 'promote:staging']);
+    await start();
+    await app.serve('line', linear([[1]])).set('X-API-Key', ADMIN);
+    await app.upload('line', linear([[2]])).set('X-API-Key', key).expect(201); // prettier-ignore
+    const promote = (version: number, stage: string) =>
+      app.request().post(`/api/v1/models/line/versions/${version}/promote`).set('X-API-Key', key).send({ stage });
+    await promote(2, 'archived').expect(200);
+    await promote(2, 'staging').expect(200);
+    await promote(2, 'production').expect(403);
+    await promote(1, 'archived').expect(403);
+    await app.request().post('/api/v1/models/line/rollback').set('X-API-Key', key).send({}).expect(403);
+    await app.upload('line', linear([[3]]), { stage: 'production' }).set('X-API-Key', key).expect(403); // prettier-ignore
+    await app.upload('line', linear([[3]]), { stage: 'archived' }).set('X-API-Key', key).expect(201); // prettier-ignore
+    const { body } = await app.request().get('/api/v1/models/line').set('X-API-Key', key).expect(200);
+    expect(body.versions.map(({ stage, publishedBy }: Record<string, string>) => [stage, publishedBy])).toEqual([
+      ['production', 'key:API_KEY'],
+      ['staging', 'key:of-the-test'],
+      ['archived', 'key:of-the-test'],
+    ]);
+    const history = await app.request().get('/api/v1/models/line/history').set('X-API-Key', key).expect(200);
+    expect(new Set(history.body.events.map(({ actor }: { actor: string }) => actor))).toEqual(new Set(['key:API_KEY', 'key:of-the-test']));
+  });
+
+  it('is not shown what it may not use', async () => {
+    const key = await keyWith(['models:read', 'models:write'], { models: ['team-*'] });
+    await start();
+    for (const name of ['line', 'team-a', 'team-b']) await app.upload(name, linear([[1]])).set('X-API-Key', ADMIN).expect(201); // prettier-ignore
+    const { body } = await app.request().get('/api/v1/models').set('X-API-Key', key).expect(200);
+    expect([body.total, ...body.models.map(({ name }: { name: string }) => name)]).toEqual([2, 'team-a', 'team-b']);
+    const refusals = await Promise.all(['line', 'nobody'].map((name) => app.upload(name, linear([[2]])).set('X-API-Key', key).expect(403))); // prettier-ignore
+    expect(refusals.map(({ body: { code } }) => code)).toEqual(['FORBIDDEN', 'FORBIDDEN']);
+    await app.upload('team-a', linear([[2]])).set('X-API-Key', key).expect(201); // prettier-ignore
   });
 });
 

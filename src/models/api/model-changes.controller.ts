@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, HttpCode, Param, Patch, Post, Put, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { type Caller, CurrentCaller } from '../../auth/caller';
 import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
 import { checked } from '../../wire/checked';
@@ -36,7 +37,7 @@ export class ModelChangesController {
   ) {}
 
   @Post(':model/versions/:version/promote')
-  @Scope('promote')
+  @Scope('promote', 'promote:staging')
   @HttpCode(200)
   @UseInterceptors(JsonBodyInterceptor)
   @MODEL
@@ -54,10 +55,13 @@ export class ModelChangesController {
     @Param('version') version: string,
     @Body() body: PromoteRequest,
     @ChangeOf() change: Change,
+    @CurrentCaller() caller: Caller,
   ): Promise<VersionView> {
     const { stage, reason, force = false } = checked(PromoteRequest, body, 'body');
     const [name, number] = [modelName(model, 'model'), versionNumber(version, 'version')];
-    return this.views.version(await this.stages.move(name, number, stage, { ...change, ...reasonText(reason), force }));
+    return this.views.version(
+      await this.stages.move(name, number, stage, { ...change, ...reasonText(reason), force, mayTouchProduction: caller.may('promote') }),
+    );
   }
 
   @Post(':model/rollback')

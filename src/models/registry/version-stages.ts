@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Forbidden } from '../../auth/auth.errors';
 import { GoldenReplay } from '../serving/golden-replay';
 import { ModelCatalog } from '../serving/model-catalog';
 import { NothingToRollBack, SignatureChanged } from '../models.errors';
@@ -11,6 +12,8 @@ import { breakingDifferences } from './signature-difference';
 /** A move of a version; `force`: whatever stands in its way. */
 export interface Move extends Change {
   readonly force?: boolean;
+  /** Whether who asks may change what is in production; default yes. */
+  readonly mayTouchProduction?: boolean;
 }
 
 /**
@@ -28,13 +31,14 @@ export class VersionStages {
 
   /**
    * Moves a version to a stage.
-   * @throws ModelNotFound, VersionNotFound, CommitUncertain; into production also SignatureChanged and GoldenDeviation, unless it is
+   * @throws ModelNotFound, VersionNotFound, Forbidden, CommitUncertain; into production also SignatureChanged and GoldenDeviation, unless it is
    *   forced, and as ModelCatalog.load; as RegistryChanges.commit
    */
   async move(model: string, version: number, stage: Stage, move: Move): Promise<VersionRecord> {
     const request = `move ${version} to ${stage}`;
     if ((await this.changes.before(model, request, move)) !== undefined) return this.state.requireVersion(model, version);
     const record = this.state.requireVersion(model, version);
+    refuseProduction(record, stage, move);
     const enters = stage === 'production' && record.stage !== stage;
     if (enters) this.refuseBreak(record, move); // before anything is loaded for nothing
     const candidate = enters ? await this.catalog.load(record) : undefined;
@@ -42,6 +46,7 @@ export class VersionStages {
       if (candidate !== undefined && move.force !== true) await this.golden.refuseDeviation(candidate);
       await this.changes.commit(model, request, move, () => {
         const now = this.state.requireVersion(model, version);
+        refuseProduction(now, stage, move);
         if (now.stage === stage) return undefined;
         if (stage === 'production') this.refuseBreak(now, move);
         return { kind: 'stage.changed', model, version, stage, ...(move.force === true && { forced: true as const }) };
@@ -94,4 +99,9 @@ export class VersionStages {
     if (number === undefined) throw new NothingToRollBack(model);
     return this.state.requireVersion(model, number);
   }
+}
+
+/** @throws Forbidden where what is in production would change, and who asks may not do that */
+function refuseProduction(record: VersionRecord, stage: Stage, { mayTouchProduction = true }: Move): void {
+  if (!mayTouchProduction && (stage === 'production' || record.stage === 'production')) throw new Forbidden();
 }

@@ -62,7 +62,7 @@ export class UploadReader {
         this.files.take(file, taken),
       );
       const said = describe(fields);
-      if (!caller.mayUse(said.model) || (said.stage !== undefined && !caller.may('promote'))) throw new Forbidden();
+      if (!caller.mayUse(said.model) || !mayMove(caller, said.stage)) throw new Forbidden();
       files = await this.files.unpack(taken);
       const [file, ...others] = inOrder(files) as [UploadFile, ...UploadFile[]];
       return { ...said, file, ...(others.length > 0 && { others }) };
@@ -104,4 +104,9 @@ function stageOf(text: string): Stage {
     expected: `one of ${STAGES.join(', ')}`,
     actual: text.slice(0, 80),
   });
+}
+
+/** What the upload's stage asks for beside the upload: as the promotion of the version would. */
+function mayMove(caller: Caller, stage: Stage | undefined): boolean {
+  return stage === undefined || caller.may('promote') || (stage !== 'production' && caller.may('promote:staging'));
 }

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { readKey, sha256 } from './api-key';
 import { auditFolder, KeyOffice } from './key-office';
 
@@ -26,6 +26,12 @@ describe(KeyOffice, () => {
     for (const file of [path, ...readdirSync(log).map((name) => join(log, name))]) expect(readFileSync(file, 'utf8')).not.toContain(secret);
     expect(readdirSync(join(folder, 'auth', '.staging'))).toEqual([]);
     expect(readdirSync(join(folder, 'auth'))).not.toContain('keys.json.lock');
+  });
+
+  it('works in a folder that is named from where it stands', async () => {
+    const [there, file] = [folder, path].map((each) => relative(process.cwd(), each)) as [string, string];
+    const { record } = await new KeyOffice(file, there, 'cli:ada').create(WISH);
+    expect((await office.list()).map(({ id }) => id)).toEqual([record.id]);
   });
 
   it('leaves an event of every change, chained to the one before', async () => {

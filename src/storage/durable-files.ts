@@ -53,7 +53,7 @@ export class DurableFiles {
 
   /** Gives the file at `staged` a second name. Its bytes must be flushed. @returns false where the name is taken */
   async claim(staged: string, path: string): Promise<boolean> {
-    await this.anchor(dirname(path));
+    await this.anchor(resolve(dirname(path))); // else the way up from a relative one would never come to the root
     try {
       await link(staged, path);
       return true;

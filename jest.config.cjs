@@ -30,6 +30,7 @@ const esmPackages = [
 
 module.exports = {
   rootDir: '.',
+  maxWorkers: '100%', // a core less, jest's default, is one of two: most tests wait for other processes
   testEnvironment: '<rootDir>/test/env.cjs',
   moduleFileExtensions: ['js', 'json', 'ts'],
   testRegex: '\\.(spec|e2e-spec)\\.ts$', // `test:long` asks for .long-spec.ts

@@ -80,8 +80,10 @@ export class ModelCatalog {
   async drop(record: VersionRecord): Promise<void> {
     this.faults.forget(record);
     this.resting.delete(record);
-    // another process may have moved it out of production a moment ago, before it was deleted here
-    if (this.production.get(record.model)?.record === record) this.production.delete(record.model);
+    const { model } = record;
+    const served = this.production.get(model)?.record;
+    // another process may have moved out of production, and even deleted, what is still served here
+    if (served !== undefined && this.state.find(model)?.versions.get(served.version) !== served) await this.settle(model);
     await this.residency.drop(record);
   }
 

@@ -138,13 +138,13 @@ function mayPass({ name, texts: [path = ''] }: Call, root: string): boolean {
 
 /**
  * A flush that failed may succeed when it is repeated, with the bytes gone: so a file whose flush failed never gets a name, and a
- * folder is opened again.
+ * folder is opened again. A second name in `.staging/` promises nobody anything: an undelete holds on to stored bytes by it.
  */
 function flushedTwice(calls: readonly Call[]): readonly string[] {
   return calls.flatMap(({ name, injected, texts: [path], ended }) => {
     if (name !== 'fsync' || !injected) return [];
     const later = calls.filter(({ began }) => began > ended);
-    const named = later.some(({ name: next, texts: [from] }) => ['link', 'rename'].includes(next) && from === path);
+    const named = later.some(({ name: next, texts: [from, to = ''] }) => ['link', 'rename'].includes(next) && from === path && !to.includes('/.staging/')); // prettier-ignore
     const flushed = later.findIndex(({ name: next, texts: [file] }) => next === 'fsync' && file === path);
     const opened = later.findIndex(({ name: next, texts, result }) => next === 'openat' && texts.includes(path as string) && result !== -1);
     return [

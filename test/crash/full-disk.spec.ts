@@ -72,7 +72,12 @@ describeHere(`a server whose disk fills up${note}`, () => {
   beforeEach(async () => {
     volume = await volumes.tmpfs('size=96m');
     writeFileSync(join(volume, 'ballast'), Buffer.alloc(27 * MIB));
-    const settings = { MODELS_DIR: join(volume, 'models'), MIN_FREE_BYTES: String(MIN_FREE_BYTES), EXAMPLES: 'off' };
+    const settings = {
+      MODELS_DIR: join(volume, 'models'),
+      MIN_FREE_BYTES: String(MIN_FREE_BYTES),
+      EXAMPLES: 'off',
+      MAX_UPLOADS_PER_KEY: '16',
+    };
     server = await servers.start(settings);
     await server.serve('double', linear([[2]]));
     life = new Life(server, volume);

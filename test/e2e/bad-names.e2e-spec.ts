@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { linear } from '../onnx/models';
 import { BAD_NAMES } from './bad-names';
 import { HOST, message, sendRaw } from './raw-socket';
-import { freshFolder, TestApp } from './test-app';
+import { describeInProcess, freshFolder, TestApp } from './test-app';
 
 const escaped = (text: string): string => [...Buffer.from(text)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
 /** Each bad name in several spellings: what a careless server decodes, joins or cuts (SEC-01). */
@@ -18,7 +18,7 @@ const CORPUS = [
 ];
 const BATCH = 20;
 
-describe('a name that is none', () => {
+describeInProcess('a name that is none', () => {
   let app: TestApp;
   let above: string;
   const files = (): readonly string[] => readdirSync(above, { recursive: true, encoding: 'utf8' }).sort();

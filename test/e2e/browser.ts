@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { until } from '../process/processes';
+import { describeInProcess } from './test-app';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--remote-debugging-port=0'];
@@ -15,7 +16,7 @@ const CHROMIUM = (process.env['PATH'] ?? '')
   .find((path) => existsSync(path));
 
 /** `describe` where there is a browser; else it says which one is missing, and skips. */
-export const describeWithBrowser = CHROMIUM === undefined ? missing : describe;
+export const describeWithBrowser = CHROMIUM === undefined ? missing : describeInProcess;
 
 function missing(what: string, tests: () => void): void {
   process.stderr.write(`No chromium on this machine, so ${what} is not tried (apt-get install chromium)\n`);

@@ -9,7 +9,7 @@ import { linear } from '../onnx/models';
 import { until } from '../process/processes';
 import { AMBIGUOUS } from './ambiguous-requests';
 import { HOST, message, sendRaw } from './raw-socket';
-import { logLines, TestApp } from './test-app';
+import { describeInProcess, logLines, TestApp } from './test-app';
 
 interface Proxy {
   readonly name: string;
@@ -56,7 +56,7 @@ listen service
   },
 ];
 
-describe.each(PROXIES)('behind $name, on connections that are kept (SEC-27)', (proxy) => {
+describeInProcess.each(PROXIES)('behind $name, on connections that are kept (SEC-27)', (proxy) => {
   const there = exists(proxy.path) ? it : missing(proxy.name);
   let app: TestApp;
   let process: ChildProcess | undefined;

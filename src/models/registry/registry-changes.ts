@@ -67,6 +67,6 @@ export class RegistryChanges {
 }
 
 /** What an event says of the request that made it. */
-export function saidWith(request: string, { reason, idempotencyKey }: Change): { readonly reason?: string; readonly request?: string } {
+function saidWith(request: string, { reason, idempotencyKey }: Change): { readonly reason?: string; readonly request?: string } {
   return { ...(reason !== undefined && { reason }), ...(idempotencyKey !== undefined && { idempotencyKey, request }) };
 }

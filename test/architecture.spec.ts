@@ -24,6 +24,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'read-json',
     'read-multipart',
     'sparing',
+    'strict-json',
     'wire.errors',
   ],
   storage: [
@@ -38,7 +39,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'storage.metrics',
   ],
   auth: ['address', 'auth.errors', 'caller', 'key-office', 'key-records', 'key-ring', 'origin-rule', 'scope.decorator'],
-  runtime: ['container-memory', 'elements', 'half', 'model-runtime.port', 'runtime.errors', 'tensor', 'tensor-json'],
+  runtime: ['container-memory', 'elements', 'float32', 'half', 'model-runtime.port', 'runtime.errors', 'tensor', 'tensor-json'],
   models: [
     'bring-up',
     'fsck',
@@ -50,7 +51,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'registry-records',
     'served-version',
   ],
-  inference: ['inference-call', 'inference.errors', 'inference.service'],
+  inference: ['call-statistics', 'inference-call', 'inference.errors', 'inference.service'],
   http: ['http-pipeline', 'http.adapter'],
   cli: ['command-line'],
 };
@@ -125,9 +126,8 @@ describe('the house', () => {
       'the reading of a body',
       /\.pipe\(|on\('data'/,
       [
-        'wire/read-json',
+        'wire/read-body',
         'wire/read-multipart',
-        'protocols/native/native-codec.interceptor',
         'models/api/model-etag.interceptor', // of an observable
         'runtime/hosts/host-process',
         'runtime/hosts/host-channel',

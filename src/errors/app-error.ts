@@ -11,10 +11,12 @@ export type ErrorKind =
   | 'media-type'
   | 'misdirected'
   | 'invalid'
+  | 'unprocessable'
   | 'precondition'
   | 'overloaded'
   | 'headers-too-large'
   | 'internal'
+  | 'unsupported'
   | 'unavailable'
   | 'deadline'
   | 'no-space';

@@ -2,9 +2,9 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger 
 import type { Request, Response } from 'express';
 import { AppError } from '../errors/app-error';
 import { CORRELATION_HEADER, recordOf } from '../logging/request-record';
+import { errorAnswerOf } from './error-answer';
 import { InternalError, MalformedRequest, RouteNotFound } from './http.errors';
 import { leaveUnread } from './leave-unread';
-import { PROBLEM_TYPE, problemOf, STATUS } from './problem';
 
 const RETRY_AFTER_SECONDS = '1';
 const CHALLENGE = 'Bearer realm="analytics-api"';
@@ -19,21 +19,20 @@ export class ErrorFilter implements ExceptionFilter {
     const response = host.switchToHttp().getResponse<Response>();
     const record = recordOf(request);
     const error = appErrorOf(thrown, request);
-    const status = STATUS[error.kind];
+    const { status, contentType, body: answer } = errorAnswerOf(error, request.path, record.correlationId);
     record.code = error.code;
-    // a probe that says no is an answer, not a failure: the access line has it
-    if (status >= 500 && error.code !== 'NOT_READY') {
+    if (isFailure(error, status)) {
       this.logger.error('request failed', { correlationId: record.correlationId, code: error.code, err: thrown });
     }
     if (response.headersSent) return void response.destroy();
     response.statusCode = status;
     response.setHeader(CORRELATION_HEADER, record.correlationId);
-    response.setHeader('Content-Type', PROBLEM_TYPE);
+    response.setHeader('Content-Type', contentType);
     if (status === 401) response.setHeader('WWW-Authenticate', CHALLENGE);
     if (status === 429 || status === 503) response.setHeader('Retry-After', retryAfter(error));
     if (status === 408) response.setHeader('Connection', 'close'); // the rest of the body may still come
     leaveUnread(error.kind, request, response);
-    const body = Buffer.from(JSON.stringify(problemOf(error, record.correlationId)));
+    const body = Buffer.from(JSON.stringify(answer));
     response.setHeader('Content-Length', body.length);
     response.end(body);
   }
@@ -44,6 +43,11 @@ function appErrorOf(thrown: unknown, { method, path }: Request): AppError {
   const status = thrown instanceof HttpException ? thrown.getStatus() : statusOf(thrown);
   if (status === 404) return new RouteNotFound(method, path);
   return status >= 400 && status < 500 ? new MalformedRequest({ cause: thrown }) : new InternalError({ cause: thrown });
+}
+
+/** A probe that says no, and what we say that we do not do, are answers: the access line has them. */
+function isFailure({ code, kind }: AppError, status: number): boolean {
+  return status >= 500 && code !== 'NOT_READY' && kind !== 'unsupported';
 }
 
 function retryAfter(error: AppError): string {

@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { ExpressAdapter } from '@nestjs/platform-express';
+import type { Response } from 'express';
 import type { HttpConfig } from '../config/app-config';
 import { holdBody } from '../wire/expectation';
 import { answerUnreadable } from './unreadable-request';
@@ -26,6 +27,14 @@ export class HttpAdapter extends ExpressAdapter {
     });
     server.on('clientError', answerUnreadable);
     this.setHttpServer(server);
+  }
+
+  /** Bytes leave as they are: Nest would write a Buffer as a JSON object. */
+  override reply(response: Response, body: unknown, statusCode?: number): unknown {
+    if (!(body instanceof Uint8Array)) return super.reply(response, body, statusCode) as unknown;
+    if (statusCode !== undefined) response.statusCode = statusCode;
+    response.setHeader('Content-Length', body.length);
+    return response.end(body);
   }
 }
 

@@ -7,7 +7,8 @@ import { AppError } from '../errors/app-error';
 import { REFUSALS } from '../errors/refuses.decorator';
 import { DocumentationPage } from './documentation-page';
 import { InternalError } from './http.errors';
-import { PROBLEM_TYPE, problemOf, STATUS } from './problem';
+import { errorAnswerOf } from './error-answer';
+import { PROBLEM_TYPE } from './problem';
 
 interface Declared {
   readonly refusals?: readonly AppError[];
@@ -37,6 +38,12 @@ const PROBLEM_SCHEMA = {
   },
 };
 
+const FOREIGN_SCHEMA = {
+  type: 'object' as const,
+  required: ['error', 'status', 'code', 'correlationId'],
+  properties: { error: { type: 'string' as const }, ...PROBLEM_SCHEMA.properties },
+};
+
 /** Lets `/docs` and `/docs-json` show this application. */
 export function serveDocumentation(app: NestExpressApplication): void {
   app.get(DocumentationPage).describe(() => openApiDocument(app));
@@ -57,12 +64,15 @@ export function openApiDocument(app: NestExpressApplication): OpenAPIObject {
     .addApiKey({ type: 'apiKey', name: 'X-API-Key', in: 'header', description: 'An API key' }, 'apiKey')
     .build();
   const document = SwaggerModule.createDocument(app, info, { operationIdFactory: operationId });
-  document.components = { ...document.components, schemas: { ...document.components?.schemas, Problem: PROBLEM_SCHEMA } };
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, Problem: PROBLEM_SCHEMA, ForeignError: FOREIGN_SCHEMA },
+  };
   const declared = declarationsByOperation(app);
-  for (const [method, operation] of operationsOf(document)) {
+  for (const [path, method, operation] of operationsOf(document)) {
     const { refusals = [], access } = declared.get(operation.operationId ?? '') ?? {};
     const errors = [...refusals, ...refusalsAtTheDoor(method, access), new InternalError()];
-    operation.responses = { ...operation.responses, ...problemResponses(errors) };
+    operation.responses = { ...operation.responses, ...errorResponses(errors, path) };
     if (access === undefined || access.scopes.length === 0) continue;
     operation.security = [{ bearer: [] }, { apiKey: [] }];
     const scopes = access.scopes.map((scope) => `\`${scope}\``).join(' or ');
@@ -81,8 +91,10 @@ function refusalsAtTheDoor(method: string, access: Access | undefined): readonly
   return [...keys, new KeysUnreadable(), new ForeignHost('analytics.example'), ...foreign];
 }
 
-function operationsOf({ paths }: OpenAPIObject): readonly (readonly [string, Operation])[] {
-  return Object.values(paths).flatMap((path) => Object.entries(path) as [string, Operation][]);
+function operationsOf({ paths }: OpenAPIObject): readonly (readonly [path: string, method: string, operation: Operation])[] {
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => [path, method, operation as Operation] as const),
+  );
 }
 
 function operationId(controller: string, method: string): string {
@@ -103,15 +115,15 @@ function declarationsByOperation(app: NestExpressApplication): ReadonlyMap<strin
   return declared;
 }
 
-function problemResponses(errors: readonly AppError[]): Record<string, object> {
+function errorResponses(errors: readonly AppError[], path: string): Record<string, object> {
   const responses: Record<string, object> = {};
-  for (const status of new Set(errors.map(({ kind }) => STATUS[kind]))) {
-    const alike = errors.filter(({ kind }) => STATUS[kind] === status);
-    const examples = Object.fromEntries(
-      alike.map((error) => [error.code, { summary: error.message, value: problemOf(error, EXAMPLE_ID) }]),
-    );
-    const schema = { $ref: '#/components/schemas/Problem' };
-    responses[status] = { description: alike.map(({ code }) => code).join(', '), content: { [PROBLEM_TYPE]: { schema, examples } } };
+  const answers = errors.map((error) => ({ error, ...errorAnswerOf(error, path, EXAMPLE_ID) }));
+  for (const status of new Set(answers.map((answer) => answer.status))) {
+    const alike = answers.filter((answer) => answer.status === status);
+    const examples = Object.fromEntries(alike.map(({ error, body }) => [error.code, { summary: error.message, value: body }]));
+    const contentType = alike[0]?.contentType as string;
+    const schema = { $ref: `#/components/schemas/${contentType === PROBLEM_TYPE ? 'Problem' : 'ForeignError'}` };
+    responses[status] = { description: alike.map(({ error }) => error.code).join(', '), content: { [contentType]: { schema, examples } } };
   }
   return responses;
 }

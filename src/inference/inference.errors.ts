@@ -44,3 +44,15 @@ export class TooManyCalls extends AppError {
     super(`${limit} calls ${what} are waiting or running already: try again in a moment`, { expected: `at most ${limit} calls at a time` });
   }
 }
+
+/** The model answers NaN or infinity, and its metadata refuses that. */
+export class NonFiniteOutput extends AppError {
+  readonly code = 'NON_FINITE_OUTPUT';
+  readonly kind = 'unprocessable' as const;
+  constructor(output: string) {
+    super(`The model answers NaN or infinity in "${output}", and its metadata says nonFinite: reject`, {
+      field: output,
+      expected: 'finite numbers',
+    });
+  }
+}

@@ -1,7 +1,12 @@
 import { Module } from '@nestjs/common';
 import { ModelsModule } from '../models/models.module';
 import { Admission } from './admission';
+import { CallStatistics } from './call-statistics';
 import { InferenceService } from './inference.service';
 
-@Module({ imports: [ModelsModule], providers: [Admission, InferenceService], exports: [InferenceService, ModelsModule] })
+@Module({
+  imports: [ModelsModule],
+  providers: [Admission, CallStatistics, InferenceService],
+  exports: [CallStatistics, InferenceService, ModelsModule],
+})
 export class InferenceModule {}

@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import { askForBody } from './expectation';
-import { contentTypeOf, refuseEncoding } from './read-json';
+import { refuseEncoding } from './read-body';
+import { contentTypeOf } from './read-json';
 import { watchBody } from './slow-bodies';
 import { BodyAborted, MalformedMultipart, UnsupportedMediaType } from './wire.errors';
 

@@ -36,6 +36,15 @@ export class BodyTooLarge extends AppError {
   }
 }
 
+/** A compressed body cannot be unpacked. */
+export class MalformedEncoding extends AppError {
+  readonly code = 'MALFORMED_ENCODING';
+  readonly kind = 'malformed' as const;
+  constructor(encoding: string, options?: ErrorOptions) {
+    super(`The body is not what Content-Encoding says: ${encoding}`, { field: 'body', expected: `one whole ${encoding} stream` }, options);
+  }
+}
+
 /** The caller went away before its body ended. */
 export class BodyAborted extends AppError {
   readonly code = 'BODY_ABORTED';

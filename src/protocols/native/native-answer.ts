@@ -1,9 +1,11 @@
 import type { InferenceResult } from '../../inference/inference-call';
 import { labelOutputOf, probabilitiesOf } from '../../models/upload/model-metadata';
 import type { VersionRecord } from '../../models/registry/registry-records';
+import { shortestFloat32 } from '../../runtime/float32';
 import { fromHalf } from '../../runtime/half';
-import { elementsOf, type Tensor } from '../../runtime/tensor';
-import { NonFiniteOutput, RowsNotSeparable } from './native.errors';
+import { type Datatype, elementsOf, type Tensor } from '../../runtime/tensor';
+import { countNonFinite, refuseNonFinite } from '../non-finite';
+import { RowsNotSeparable } from './native.errors';
 import type { NativeRequest } from './native-request';
 
 /** A value of an output as JSON can carry it: whole numbers beyond 2^53 as text, NaN and infinity as null. */
@@ -34,7 +36,8 @@ export function encodeAnswer(
   now: Date,
 ): NativeAnswer {
   const outputs = computed.map(widened);
-  const nonFinite = countNonFinite(outputs, version);
+  refuseNonFinite(outputs, version);
+  const nonFinite = outputs.reduce((sum, output) => sum + countNonFinite(output), 0);
   if (rows > 1) refuseInseparable(outputs, rows);
   const predictions = Array.from({ length: rows }, (_, row) => predictionOf(outputs, row, rows, version));
   const about = { timestamp: now.toISOString(), model: version.model, model_version: version.version };
@@ -44,7 +47,7 @@ export function encodeAnswer(
 /** Halves as numbers. */
 function widened(tensor: Tensor): Tensor {
   if (tensor.datatype !== 'FP16') return tensor;
-  return { ...tensor, datatype: 'FP32', data: Float32Array.from(tensor.data as Uint16Array, fromHalf) };
+  return { ...tensor, datatype: 'FP64', data: Float64Array.from(tensor.data as Uint16Array, fromHalf) };
 }
 
 function predictionOf(
@@ -105,7 +108,7 @@ function rowValue({ data, shape, datatype }: Tensor, row: number, rows: number):
   const inner = shape[0] === rows ? shape.slice(1) : shape;
   const size = elementsOf(inner);
   const start = shape[0] === rows ? row * size : 0;
-  const element = (at: number): Value => jsonValue(data[at] as number | bigint | string, datatype === 'BOOL');
+  const element = (at: number): Value => jsonValue(data[at] as number | bigint | string, datatype);
   return size === 1 && inner.length <= 1 ? element(start) : nest(inner, start, element);
 }
 
@@ -116,20 +119,12 @@ function nest(shape: readonly number[], start: number, element: (at: number) => 
   return Array.from({ length }, (_, at) => nest(inner, start + at * step, element));
 }
 
-function jsonValue(value: number | bigint | string, truth: boolean): Value {
-  if (truth) return value === 1;
+function jsonValue(value: number | bigint | string, datatype: Datatype): Value {
+  if (datatype === 'BOOL') return value === 1;
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
-  return typeof value === 'number' && !Number.isFinite(value) ? null : value;
-}
-
-function countNonFinite(outputs: readonly Tensor[], { manifest }: VersionRecord): number {
-  let count = 0;
-  for (const { name, datatype, data } of outputs) {
-    if (datatype !== 'FP32' && datatype !== 'FP64') continue;
-    for (const value of data as Float32Array) if (!Number.isFinite(value)) count++;
-    if (count > 0 && manifest.metadata.nonFinite === 'reject') throw new NonFiniteOutput(name);
-  }
-  return count;
+  if (typeof value === 'string') return value;
+  if (!Number.isFinite(value)) return null;
+  return datatype === 'FP32' ? shortestFloat32(value) : value;
 }
 
 function refuseInseparable(outputs: readonly Tensor[], rows: number): void {

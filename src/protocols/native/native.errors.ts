@@ -54,18 +54,6 @@ export class RowsNotSeparable extends AppError {
   }
 }
 
-/** The model answers NaN or infinity, and its metadata refuses that. */
-export class NonFiniteOutput extends AppError {
-  readonly code = 'NON_FINITE_OUTPUT';
-  readonly kind = 'invalid' as const;
-  constructor(output: string) {
-    super(`The model answers NaN or infinity in "${output}", and its metadata says nonFinite: reject`, {
-      field: output,
-      expected: 'finite numbers',
-    });
-  }
-}
-
 function placeholders(columns: number): string {
   return columns > 0 && columns <= 8 ? Array.from({ length: columns }, (_, at) => `"name ${at + 1}"`).join(', ') : `"name 1", …`;
 }

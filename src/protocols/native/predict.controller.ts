@@ -3,7 +3,7 @@ import { ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } fro
 import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
 import type { InferenceCall, InferenceResult } from '../../inference/inference-call';
-import { ShapeMismatch, TooManyCalls } from '../../inference/inference.errors';
+import { NonFiniteOutput, ShapeMismatch, TooManyCalls } from '../../inference/inference.errors';
 import { InferenceService } from '../../inference/inference.service';
 import {
   AliasNotFound,
@@ -24,8 +24,9 @@ import {
   NumberNotRepresentable,
 } from '../../runtime/runtime.errors';
 import { BodyTooLarge, MalformedBody, MalformedJson, UnsupportedMediaType } from '../../wire/wire.errors';
-import { Call, NativeCodecInterceptor } from './native-codec.interceptor';
-import { FeatureNamesMissing, MissingFeature, NonFiniteOutput, RaggedRows, RowsNotSeparable, UnknownFeature } from './native.errors';
+import { Call } from '../codec.interceptor';
+import { NativeCodecInterceptor } from './native-codec.interceptor';
+import { FeatureNamesMissing, MissingFeature, RaggedRows, RowsNotSeparable, UnknownFeature } from './native.errors';
 
 const FEATURES = { sepal_length_cm: 5.1, sepal_width_cm: 3.5, petal_length_cm: 1.4, petal_width_cm: 0.2 };
 const PREDICTION = { prediction: 'setosa', confidence: 0.98, probabilities: { setosa: 0.98, versicolor: 0.02, virginica: 0 } };

@@ -1,0 +1,110 @@
+import { type CallHandler, createParamDecorator, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { lastValueFrom, type Observable, of } from 'rxjs';
+import { HttpConfig } from '../config/app-config';
+import { CallStatistics } from '../inference/call-statistics';
+import type { InferenceCall, InferenceResult } from '../inference/inference-call';
+import { recordOf } from '../logging/request-record';
+import type { VersionRecord } from '../models/registry/registry-records';
+import { ModelCatalog, type VersionSelector } from '../models/serving/model-catalog';
+import type { Tensor } from '../runtime/tensor';
+
+/** What a dialect made of a question, once it knew which version answers it. */
+export interface Question {
+  readonly inputs: readonly Tensor[];
+  /** Names of the wanted outputs; absent: all of them. */
+  readonly outputs?: readonly string[];
+}
+
+/** An answer in a dialect's own form. */
+export interface DialectAnswer {
+  readonly body: string | Buffer;
+  readonly contentType: string;
+  /** How many numbers had to become null. */
+  readonly nonFinite: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const CALL = Symbol('call');
+
+type WithCall = Request & { [CALL]?: InferenceCall };
+
+/** The call that the codec read from the request. */
+export const Call = createParamDecorator((_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<WithCall>()[CALL]);
+
+/** From a dialect's text to a call, and from its result to text again: the way is one for all dialects, the words are each its own. */
+@Injectable()
+export abstract class CodecInterceptor<Parsed, Asked extends Question> implements NestInterceptor<InferenceResult, string | Buffer> {
+  constructor(
+    private readonly catalog: ModelCatalog,
+    private readonly statistics: CallStatistics,
+    protected readonly config: HttpConfig,
+  ) {}
+
+  /** Whom the request asks. @throws InvalidName, MalformedBody */
+  protected abstract targetOf(request: Request): { readonly model: string; readonly selector: VersionSelector };
+  /** @throws as `wire/` does */
+  protected abstract read(request: Request): Promise<Buffer>;
+  /** What can be told of a body before a version is known. @throws MalformedJson, MalformedBody */
+  protected abstract parse(body: Buffer, request: Request): Parsed;
+  /** @throws what is wrong with a question to this version */
+  protected abstract decode(parsed: Parsed, version: VersionRecord): Asked;
+  /** @throws NonFiniteOutput, and what this dialect cannot say */
+  protected abstract encode(asked: Asked, result: InferenceResult, version: VersionRecord): DialectAnswer;
+
+  async intercept(context: ExecutionContext, next: CallHandler<InferenceResult>): Promise<Observable<string | Buffer>> {
+    const request = context.switchToHttp().getRequest<WithCall>();
+    const response = context.switchToHttp().getResponse<Response>();
+    const { model, selector } = this.targetOf(request);
+    const body = await this.read(request);
+    const decodeAt = performance.now();
+    const parsed = this.parse(body, request);
+    const target = await this.catalog.resolve(model, selector);
+    const version = target.record;
+    try {
+      const asked = this.decode(parsed, version);
+      const { inputs, outputs } = asked;
+      request[CALL] = { target, inputs, ...(outputs !== undefined && { outputs }) };
+      const decodeMs = performance.now() - decodeAt;
+      const result = await lastValueFrom(next.handle());
+      const encodeAt = performance.now();
+      const answer = this.encode(asked, result, version);
+      const now = performance.now();
+      const { queueMs, inferMs } = result;
+      const stages = { decode: decodeMs, queue: queueMs, infer: inferMs, encode: now - encodeAt };
+      writeHead(response, answer, version, stages);
+      this.statistics.countAnswer(version, inputs, { ...stages, all: now - recordOf(request).startedAt });
+      return of(await this.finish(answer.body, request, response));
+    } catch (error) {
+      this.statistics.countFailure(version, performance.now() - recordOf(request).startedAt);
+      throw error;
+    }
+  }
+
+  /** The last word on the body that is sent: a dialect may compress it. */
+  protected finish(body: string | Buffer, _request: Request, _response: Response): Promise<string | Buffer> | string | Buffer {
+    return body;
+  }
+}
+
+function writeHead(
+  response: Response,
+  { contentType, nonFinite, headers }: DialectAnswer,
+  { version, executable }: VersionRecord,
+  stages: Readonly<Record<string, number>>,
+): void {
+  response.setHeader('Content-Type', contentType);
+  response.setHeader('X-Cache', 'BYPASS');
+  response.setHeader('X-Model-Version', String(version));
+  response.setHeader('X-Model-Digest', executable);
+  response.setHeader('Server-Timing', serverTiming(stages));
+  if (nonFinite > 0) response.setHeader('X-Non-Finite', String(nonFinite));
+  for (const [name, value] of Object.entries(headers ?? {})) response.setHeader(name, value);
+}
+
+/** https://www.w3.org/TR/server-timing/, milliseconds. */
+function serverTiming(stages: Readonly<Record<string, number>>): string {
+  return Object.entries(stages)
+    .map(([name, ms]) => `${name};dur=${ms.toFixed(3)}`)
+    .join(', ');
+}

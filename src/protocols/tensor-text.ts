@@ -1,0 +1,48 @@
+import { shortestFloat32 } from '../runtime/float32';
+import { fromHalf } from '../runtime/half';
+import { elementsOf, type Datatype, type Tensor } from '../runtime/tensor';
+
+/** How elements are written. */
+export interface TextStyle {
+  /** Whether a floating-point number always has a point or an exponent: `1.0`. */
+  readonly floatPoint?: boolean;
+}
+
+type Write = (value: number | bigint | string) => string;
+
+/** The elements as one JSON array, row-major. NaN and infinity become null, 64-bit integers all their digits, FP32 its shortest text. */
+export function flatText({ datatype, data }: Tensor, style: TextStyle = {}): string {
+  return `[${Array.from(data as ArrayLike<number>, writerOf(datatype, style)).join(',')}]`;
+}
+
+/** The elements as JSON arrays in arrays, as deep as the shape is long; a scalar is no array. Numbers as in `flatText`. */
+export function nestedText({ datatype, data, shape }: Tensor, style: TextStyle = {}): string {
+  const texts = Array.from(data as ArrayLike<number>, writerOf(datatype, style));
+  return nest(texts, 0, shape);
+}
+
+function nest(texts: readonly string[], start: number, [length, ...inner]: readonly number[]): string {
+  if (length === undefined) return texts[start] as string;
+  if (inner.length === 0) return `[${texts.slice(start, start + length).join(',')}]`;
+  const step = elementsOf(inner);
+  return `[${Array.from({ length }, (_, at) => nest(texts, start + at * step, inner)).join(',')}]`;
+}
+
+function writerOf(datatype: Datatype, { floatPoint = false }: TextStyle): Write {
+  const float = floatPoint ? withPoint : floatText;
+  if (datatype === 'FP32') return (value) => float(shortestFloat32(value as number));
+  if (datatype === 'FP64') return (value) => float(value as number);
+  if (datatype === 'FP16') return (value) => float(fromHalf(value as number));
+  if (datatype === 'BOOL') return (value) => (value === 1 ? 'true' : 'false');
+  return datatype === 'BYTES' ? (value) => JSON.stringify(value) : String;
+}
+
+function floatText(value: number): string {
+  if (!Number.isFinite(value)) return 'null';
+  return Object.is(value, -0) ? '-0' : String(value);
+}
+
+function withPoint(value: number): string {
+  const text = floatText(value);
+  return Number.isInteger(value) && !text.includes('e') ? `${text}.0` : text;
+}

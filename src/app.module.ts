@@ -7,7 +7,20 @@ import { LoggingModule } from './logging/logging.module';
 import { MetricsModule } from './metrics/metrics.module';
 import { ModelsModule } from './models/models.module';
 import { NativeModule } from './protocols/native/native.module';
+import { OpenInferenceModule } from './protocols/open-inference/open-inference.module';
 
 /** The only file that knows every room. Ground floor first. */
-@Module({ imports: [ConfigModule, LoggingModule, MetricsModule, AuthModule, ModelsModule, NativeModule, HealthModule, HttpModule] })
+@Module({
+  imports: [
+    ConfigModule,
+    LoggingModule,
+    MetricsModule,
+    AuthModule,
+    ModelsModule,
+    NativeModule,
+    OpenInferenceModule,
+    HealthModule,
+    HttpModule,
+  ],
+})
 export class AppModule {}

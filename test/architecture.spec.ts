@@ -11,7 +11,7 @@ const FLOORS = [
 /** The face of each room: what other rooms may import. A module file may be imported by another module file only. */
 const FACES: Readonly<Record<string, readonly string[]>> = {
   errors: ['app-error', 'has-code', 'refuses.decorator'],
-  config: ['app-config', 'config.errors', 'exposure', 'load-config', 'node-version'],
+  config: ['app-config', 'config.errors', 'exposure', 'load-config', 'node-version', 'service'],
   logging: ['access-log', 'correlation-context', 'correlation.interceptor', 'request-record'],
   metrics: ['http-metrics'],
   wire: [
@@ -21,6 +21,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'may-be-absent.decorator',
     'pack-archive',
     'read-archive',
+    'read-body',
     'read-json',
     'read-multipart',
     'sparing',
@@ -49,7 +50,9 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'models.errors',
     'registry-journal',
     'registry-records',
+    'registry-state',
     'served-version',
+    'version-selector',
   ],
   inference: ['call-statistics', 'inference-call', 'inference.errors', 'inference.service'],
   http: ['http-pipeline', 'http.adapter'],

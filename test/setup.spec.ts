@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import packageJson from '../package.json';
 import { CONFIG_GROUPS, HttpConfig } from '../src/config/app-config';
+import { SERVICE } from '../src/config/service';
 import { settingsOf } from '../src/config/setting';
 
 const ROOT = join(__dirname, '..');
@@ -10,6 +11,12 @@ const json = (path: string): any => JSON.parse(read(path)); // oxlint-disable-li
 const all = (text: string, pattern: RegExp): readonly string[] => [...text.matchAll(pattern)].map(([, found]) => found as string);
 const blocksOf = (path: string): readonly string[] => all(read(path), /^```sh\n(.*?)^```/gms);
 const compose = read('docker-compose.yml');
+
+describe('what the service says that it is', () => {
+  it('is what the package says', () => {
+    expect({ name: packageJson.name, version: packageJson.version }).toEqual(SERVICE);
+  });
+});
 
 describe('docs/SETUP.md', () => {
   it('has no command for a shell that no test runs', () => {

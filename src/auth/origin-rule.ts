@@ -8,11 +8,23 @@ import { KeyRing } from './key-ring';
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
-const HEADERS = ['authorization', 'content-type', 'if-match', 'traceparent', 'x-api-key', 'x-confirm', 'x-correlation-id'];
-const EXPOSED = 'ETag, Location, Retry-After, Server-Timing, X-Cache, X-Correlation-Id, X-Model-Digest, X-Model-Version';
+const HEADERS = [
+  'authorization',
+  'content-encoding',
+  'content-type',
+  'idempotency-key',
+  'if-match',
+  'inference-header-content-length',
+  'traceparent',
+  'x-api-key',
+  'x-confirm',
+  'x-correlation-id',
+];
+const EXPOSED =
+  'ETag, Inference-Header-Content-Length, Location, Retry-After, Server-Timing, X-Cache, X-Correlation-Id, X-Model-Digest, X-Model-Version, X-Non-Finite';
 const PREFLIGHT_SECONDS = '600';
 const HOST = /^(\[[0-9a-f:.]+\]|[^:[\]@/\\]+)(?::[0-9]{1,5})?$/i;
-const PROBES = /^\/health\/[a-z]+\/?(\?|$)/i;
+const PROBES = /^(\/v2)?\/health\/[a-z]+\/?(\?|$)/i;
 
 /**
  * What a page of another site may do in a browser that reaches this service: look, where `CORS_ORIGINS` lets it, and change nothing. And

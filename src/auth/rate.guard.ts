@@ -6,7 +6,7 @@ import { TooManyRequests } from './auth.errors';
 import { callerOf } from './caller';
 import { RequestRate } from './request-rate';
 
-const PROBES = '/health';
+const PROBES = /^(\/v2)?\/health(\/|$)/i;
 
 /** Bounds what one key, or one address without a key, may ask for in a second. Probes are never counted: an orchestrator must hear us. */
 @Injectable()
@@ -24,7 +24,7 @@ export class RateGuard implements CanActivate {
     if (this.limit === 0) return true;
     const http = context.switchToHttp();
     const request = http.getRequest<Request>();
-    if (request.path.startsWith(PROBES)) return true;
+    if (PROBES.test(request.path)) return true;
     const { keyId } = callerOf(request);
     const { allowed, remaining, resetSeconds } = this.rate.take(keyId ?? `@${networkOf(addressOf(request))}`, performance.now());
     const response = http.getResponse<Response>();

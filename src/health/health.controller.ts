@@ -1,18 +1,10 @@
-import { Controller, Get, Query, ServiceUnavailableException } from '@nestjs/common';
+import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
-import { type HealthCheckResult, HealthCheckService } from '@nestjs/terminus';
+import type { HealthCheckResult } from '@nestjs/terminus';
 import { Public, Scope } from '../auth/scope.decorator';
 import { Refuses } from '../errors/refuses.decorator';
-import { DrainIndicator } from './drain.indicator';
 import { NotReady } from './health.errors';
-import { ModelsIndicator } from './models.indicator';
-import { StorageIndicator } from './storage.indicator';
-
-/** A probe's answer: yes, and what is impaired all the same. */
-interface Ready {
-  readonly status: 'ok' | 'degraded';
-  readonly degraded: readonly string[];
-}
+import { type Ready, Readiness } from './readiness';
 
 const READY = ApiOkResponse({ description: 'Yes', schema: { type: 'object', example: { status: 'ok', degraded: [] } } });
 const MEMORY = { usedBytes: 1_048_576, limitBytes: 2_147_483_648 };
@@ -35,12 +27,7 @@ const EXAMPLE = {
 @ApiTags('operation')
 @Controller('health')
 export class HealthController {
-  constructor(
-    private readonly health: HealthCheckService,
-    private readonly models: ModelsIndicator,
-    private readonly storage: StorageIndicator,
-    private readonly drain: DrainIndicator,
-  ) {}
+  constructor(private readonly readiness: Readiness) {}
 
   @Get()
   @Scope('metrics')
@@ -48,7 +35,7 @@ export class HealthController {
   @ApiOkResponse({ schema: { type: 'object', example: EXAMPLE } })
   @Refuses(NOT_READY)
   all(): Promise<HealthCheckResult> {
-    return this.check();
+    return this.readiness.check();
   }
 
   @Get('live')
@@ -69,7 +56,7 @@ export class HealthController {
   @READY
   @Refuses(NOT_READY)
   ready(@Query('check') check?: string): Promise<Ready> {
-    return this.probe(check === 'write');
+    return this.readiness.probe(check === 'write');
   }
 
   @Get('startup')
@@ -78,23 +65,6 @@ export class HealthController {
   @READY
   @Refuses(NOT_READY)
   startup(): Promise<Ready> {
-    return this.probe(false);
-  }
-
-  private async probe(write: boolean): Promise<Ready> {
-    const { status, details } = await this.check();
-    const degraded = Object.keys(details).filter((name) => details[name]?.status === 'degraded');
-    if (write && degraded.includes('storage')) throw new NotReady(details);
-    return { status: status === 'degraded' ? 'degraded' : 'ok', degraded };
-  }
-
-  /** Terminus tells a failure by an exception of Nest's; this house has one form of errors. */
-  private async check(): Promise<HealthCheckResult> {
-    try {
-      return await this.health.check([() => this.drain.check(), () => this.models.check(), () => this.storage.check()]);
-    } catch (error) {
-      if (!(error instanceof ServiceUnavailableException)) throw error;
-      throw new NotReady((error.getResponse() as HealthCheckResult).details);
-    }
+    return this.readiness.probe(false);
   }
 }

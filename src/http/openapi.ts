@@ -3,6 +3,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { Forbidden, ForeignHost, ForeignOrigin, KeyMisplaced, KeysUnreadable, TooManyFailures, Unauthenticated } from '../auth/auth.errors';
 import { type Access, ACCESS } from '../auth/scope.decorator';
+import { SERVICE } from '../config/service';
 import { AppError } from '../errors/app-error';
 import { REFUSALS } from '../errors/refuses.decorator';
 import { DocumentationPage } from './documentation-page';
@@ -52,11 +53,11 @@ export function serveDocumentation(app: NestExpressApplication): void {
 /** The API as its controllers declare it, with an example of every error that a route can answer with. */
 export function openApiDocument(app: NestExpressApplication): OpenAPIObject {
   const info = new DocumentBuilder()
-    .setTitle('analytics-api')
+    .setTitle(SERVICE.name)
     .setDescription(
       'Put a model in; get a versioned REST endpoint out. Errors are problems (RFC 9457) with a code: `docs/ERRORS.md` lists them.',
     )
-    .setVersion('0.1.0')
+    .setVersion(SERVICE.version)
     .addTag('predictions', 'Ask a model')
     .addTag('models', 'What there is, and what is served')
     .addTag('operation', 'Probes and figures')

@@ -47,6 +47,11 @@ export class CallStatistics {
     return known;
   }
 
+  /** Whether a call has found this version. */
+  wasAsked(version: VersionRecord): boolean {
+    return this.figures.has(version);
+  }
+
   /** A call was answered. */
   countAnswer(version: VersionRecord, inputs: readonly Tensor[], stages: CallStages): void {
     const figures = this.of(version);

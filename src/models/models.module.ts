@@ -71,6 +71,6 @@ import { VersionPublisher } from './upload/version-publisher';
     FirstStart,
     BringUp,
   ],
-  exports: [ModelCatalog, BringUp, RegistryJournal],
+  exports: [ModelCatalog, BringUp, RegistryJournal, RegistryState],
 })
 export class ModelsModule {}

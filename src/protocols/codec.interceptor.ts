@@ -6,7 +6,8 @@ import { CallStatistics } from '../inference/call-statistics';
 import type { InferenceCall, InferenceResult } from '../inference/inference-call';
 import { recordOf } from '../logging/request-record';
 import type { VersionRecord } from '../models/registry/registry-records';
-import { ModelCatalog, type VersionSelector } from '../models/serving/model-catalog';
+import { ModelCatalog } from '../models/serving/model-catalog';
+import type { VersionSelector } from '../models/serving/version-selector';
 import type { Tensor } from '../runtime/tensor';
 
 /** What a dialect made of a question, once it knew which version answers it. */

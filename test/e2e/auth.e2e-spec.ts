@@ -46,6 +46,21 @@ const ROUTES: Readonly<Record<string, readonly Scope[] | 'public'>> = {
   'delete /api/v1/models/:model/aliases/:alias': ['models:write'],
   'post /api/v1/models/:model/versions/:version/promote': ['promote', 'promote:staging'],
   'post /api/v1/models/:model/rollback': ['promote'],
+  'get /v2/health/live': 'public',
+  'get /v2/health/ready': 'public',
+  'get /v2': ['models:read', 'predict', 'metrics'],
+  'get /v2/models': ['models:read', 'predict'],
+  'get /v2/models/:model': ['models:read', 'predict'],
+  'get /v2/models/:model/ready': ['models:read', 'predict'],
+  'get /v2/models/:model/versions/:version': ['models:read', 'predict'],
+  'get /v2/models/:model/versions/:version/ready': ['models:read', 'predict'],
+  'get /v2/models/stats': ['models:read', 'metrics'],
+  'get /v2/models/:model/stats': ['models:read', 'metrics'],
+  'get /v2/models/:model/versions/:version/stats': ['models:read', 'metrics'],
+  'get /v2/repository/index': ['models:read'],
+  'post /v2/repository/index': ['models:read'],
+  'post /v2/repository/models/:model/load': ['promote'],
+  'post /v2/repository/models/:model/unload': ['promote'],
 };
 
 interface Route {

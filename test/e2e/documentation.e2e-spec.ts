@@ -7,6 +7,7 @@ interface Media {
   readonly examples?: Readonly<Record<string, { readonly value: unknown }>>;
 }
 interface Operation {
+  readonly path: string;
   readonly operationId: string;
   readonly summary?: string;
   readonly tags?: readonly string[];
@@ -27,7 +28,9 @@ describe('the documentation', () => {
   beforeAll(async () => {
     app = await TestApp.start();
     document = (await app.request().get('/docs-json').expect(200)).body as OpenAPIObject;
-    operations = Object.values(document.paths).flatMap((path) => Object.values(path) as Operation[]);
+    operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      (Object.values(methods) as Operation[]).map((operation) => ({ ...operation, path })),
+    );
   });
   afterAll(() => app.close());
 
@@ -84,7 +87,22 @@ describe('the documentation', () => {
       'ModelsController_history',
       'ModelsController_list',
       'ModelsController_upload',
+      'OpenInferenceHealthController_live',
+      'OpenInferenceHealthController_ready',
+      'OpenInferenceMetadataController_model',
+      'OpenInferenceMetadataController_modelReady',
+      'OpenInferenceMetadataController_models',
+      'OpenInferenceMetadataController_server',
+      'OpenInferenceMetadataController_version',
+      'OpenInferenceMetadataController_versionReady',
       'PredictController_predict',
+      'RepositoryController_getIndex',
+      'RepositoryController_load',
+      'RepositoryController_postIndex',
+      'RepositoryController_unload',
+      'StatisticsController_all',
+      'StatisticsController_model',
+      'StatisticsController_version',
       'VersionsController_artifact',
       'VersionsController_describeVersion',
     ]);
@@ -114,13 +132,15 @@ describe('the documentation', () => {
   });
 
   it('has the errors of every route, each with a real example of its code', () => {
-    for (const { operationId, responses } of operations) {
+    for (const { operationId, path, responses } of operations) {
+      const [type, sentence] = /^\/v[12]\b/.test(path) ? ['application/json', 'error'] : ['application/problem+json', 'detail'];
       const errors = Object.entries(responses).filter(([status]) => Number(status) >= 400);
       expect({ operationId, errors: errors.length > 0 }).toEqual({ operationId, errors: true });
       for (const [status, { content }] of errors) {
-        const examples = Object.entries(content?.['application/problem+json']?.examples ?? {});
+        const examples = Object.entries(content?.[type as string]?.examples ?? {});
         expect({ operationId, status, examples: examples.length > 0 }).toEqual({ operationId, status, examples: true });
-        for (const [code, { value }] of examples) expect(value).toMatchObject({ code, status: Number(status), detail: expect.any(String) });
+        for (const [code, { value }] of examples)
+          expect(value).toMatchObject({ code, status: Number(status), [sentence as string]: expect.any(String) });
       }
     }
   });

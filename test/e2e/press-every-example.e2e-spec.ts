@@ -22,6 +22,21 @@ const ORDER: readonly (readonly [operation: string, before?: { readonly path: st
   ['VersionsController_describeVersion'],
   ['VersionsController_artifact'],
   ['PredictController_predict'],
+  ['OpenInferenceHealthController_live'],
+  ['OpenInferenceHealthController_ready'],
+  ['OpenInferenceMetadataController_server'],
+  ['OpenInferenceMetadataController_models'],
+  ['OpenInferenceMetadataController_model'],
+  ['OpenInferenceMetadataController_modelReady'],
+  ['OpenInferenceMetadataController_version'],
+  ['OpenInferenceMetadataController_versionReady'],
+  ['RepositoryController_getIndex'],
+  ['RepositoryController_postIndex'],
+  ['RepositoryController_unload'],
+  ['RepositoryController_load'],
+  ['StatisticsController_all'],
+  ['StatisticsController_model'],
+  ['StatisticsController_version'],
   ['ModelsController_upload'], // makes version 2
   ['ModelChangesController_describe'],
   ['ModelChangesController_promote'],
@@ -85,8 +100,8 @@ describe('an example of the documentation', () => {
     };
 
     const codesOf = ({ responses }: ApiOperation): readonly string[] =>
-      Object.entries(responses).flatMap(([status, { content }]) =>
-        Object.keys(content?.['application/problem+json']?.examples ?? {}).map((code) => `${status} ${code}`),
+      Object.entries(responses).flatMap(([status, { content = {} }]) =>
+        Object.values(content).flatMap(({ examples = {} }) => Object.keys(examples).map((code) => `${status} ${code}`)),
       );
 
     it.each(Object.keys(WRONGS))('is refused as the documentation says, or does not matter: %s', async (wrong) => {

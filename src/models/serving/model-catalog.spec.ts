@@ -414,7 +414,7 @@ describe(ModelCatalog, () => {
       const gate = Promise.withResolvers<void>();
       house.runtime.running = gate.promise;
       const running = [1, 2, 3].map((version) => call('iris', version));
-      await new Promise(setImmediate);
+      while (house.runtime.notes.length === 0) await new Promise(setImmediate);
       await expect(call('iris', 4)).rejects.toMatchObject({ code: 'MODEL_MEMORY_EXCEEDED' });
       gate.resolve();
       await Promise.all(running);
@@ -554,6 +554,67 @@ describe(ModelCatalog, () => {
       await expect(resolving()).rejects.toMatchObject({ code: 'MODEL_UNAVAILABLE' });
       house.faults.healed(record.blob);
       expect((await resolving()).record).toBe(record);
+    });
+  });
+
+  describe('of a model that is taken out of service', () => {
+    it('lets go of every version of it, and loads none at any wish', async () => {
+      const [one, two] = [await house.publish('iris', 1, 'production'), await house.publish('iris', 2)];
+      await house.catalog.loadProduction();
+      await house.catalog.resolve('iris', { version: 2 });
+      await house.catalog.withdraw('iris');
+      expect(house.runtime.notes).toEqual(['load iris/1', 'load iris/2', 'unload iris/1', 'unload iris/2']);
+      for (const wish of [{}, { version: 2 }, { alias: 'production' }])
+        expect(() => house.catalog.resolve('iris', wish)).toThrow('it was unloaded');
+      for (const record of [one, two]) expect(house.catalog.stateOf(record)).toEqual({ state: 'UNAVAILABLE', reason: 'unloaded' });
+      await house.catalog.loadProduction();
+      expect(house.catalog.serving).toEqual([]);
+    });
+
+    it('serves nothing of it that was on its way', async () => {
+      const record = await house.publish('iris', 1, 'production');
+      const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+      house.runtime.gate = gate;
+      const call = Promise.resolve(house.catalog.resolve('iris'));
+      expect(house.catalog.stateOf(record)).toEqual({ state: 'READY' });
+      while (house.runtime.notes.length === 0) await new Promise(setImmediate);
+      expect(house.catalog.stateOf(record)).toEqual({ state: 'LOADING' });
+      const withdrawn = house.catalog.withdraw('iris');
+      open();
+      await (await call).run(RUN); // who asked before is answered
+      await withdrawn;
+      expect(house.catalog.serving).toEqual([]);
+      expect(() => house.catalog.resolve('iris')).toThrow('it was unloaded');
+    });
+
+    it('serves what is in production when it is put back, not what was', async () => {
+      await house.publish('iris', 1, 'production');
+      await house.catalog.loadProduction();
+      await house.catalog.withdraw('iris');
+      const two = await house.publish('iris', 2, 'production');
+      await house.catalog.settle('iris', await house.catalog.load(two));
+      expect(house.catalog.serving).toEqual([]);
+      await house.catalog.reinstate('iris');
+      expect((await house.catalog.resolve('iris')).record).toBe(two);
+    });
+
+    it('says why it cannot be put back, and tries again when it is asked again', async () => {
+      const record = await house.publish('iris', 1, 'production');
+      house.runtime.bad.add('iris/1');
+      await expect(house.catalog.reinstate('iris')).rejects.toThrow('is not what was uploaded');
+      expect(house.catalog.stateOf(record)).toMatchObject({
+        state: 'UNAVAILABLE',
+        reason: expect.stringContaining('not what was uploaded'),
+      });
+      house.runtime.bad.clear();
+      await house.catalog.reinstate('iris');
+      expect(house.catalog.stateOf(record)).toEqual({ state: 'READY' });
+    });
+
+    it('has to be there, and has to have a version in production to be put back', async () => {
+      await house.publish('iris', 1);
+      await expect(house.catalog.withdraw('nobody')).rejects.toThrow('There is no model "nobody"');
+      await expect(house.catalog.reinstate('iris')).rejects.toThrow('No version of "iris" is in production');
     });
   });
 

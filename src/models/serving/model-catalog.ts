@@ -1,16 +1,19 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { ModelResidency } from './model-residency';
-import { AliasNotFound, ModelMemoryExceeded, ModelUnavailable, NoProductionVersion } from '../models.errors';
+import { ModelMemoryExceeded, ModelUnavailable } from '../models.errors';
 import type { ModelRecord, VersionRecord } from '../registry/registry-records';
 import { RegistryState } from '../registry/registry-state';
 import { ServedVersion } from './served-version';
 import { reasonOf, VersionFaults } from './version-faults';
+import { selectVersion, type VersionSelector } from './version-selector';
 
-/** Which version a call wants; neither: the one in production. */
-export interface VersionSelector {
-  readonly version?: number;
-  readonly alias?: string;
+/** Whether a version answers, loaded at the wish of a caller if need be; and why it does not. */
+export interface VersionState {
+  readonly state: 'READY' | 'LOADING' | 'UNAVAILABLE';
+  readonly reason?: string;
 }
+
+const UNLOADED = 'it was unloaded, until POST /v2/repository/models/<name>/load';
 
 /** What is being served right now: the only meeting point of registry and prediction. Memory only. */
 @Injectable()
@@ -19,6 +22,8 @@ export class ModelCatalog {
   private readonly production = new Map<string, ServedVersion>();
   /** Versions that are in service and had to make room for others: the next call loads them. */
   private readonly resting = new Set<VersionRecord>();
+  /** Models that somebody took out of memory: they stay out of it until somebody wants them back. Of this process only. */
+  private readonly withdrawn = new Set<string>();
 
   constructor(
     private readonly state: RegistryState,
@@ -32,13 +37,13 @@ export class ModelCatalog {
    * The version that answers a call: at once where it is in production and in memory, else it is loaded at the caller's wish.
    * @throws ModelNotFound, VersionNotFound, AliasNotFound, NoProductionVersion, ModelUnavailable
    */
-  resolve(name: string, { version, alias }: VersionSelector = {}): ServedVersion | Promise<ServedVersion> {
+  resolve(name: string, selector: VersionSelector = {}): ServedVersion | Promise<ServedVersion> {
+    const { version, alias } = selector;
     const served = this.production.get(name);
     if (served !== undefined && version === undefined && (alias === undefined || alias === 'production')) return served;
-    const model = this.state.require(name);
-    const number = alias === undefined || alias === 'production' ? version : versionOf(model, alias);
-    const record = number === undefined ? productionOf(model) : this.state.requireVersion(name, number);
+    const record = selectVersion(this.state, name, selector);
     if (served?.record === record) return served;
+    if (this.withdrawn.has(name)) throw new ModelUnavailable(name, record.version, UNLOADED);
     const fault = this.faults.blocking(record);
     if (fault !== undefined) throw new ModelUnavailable(name, record.version, fault.reason);
     return this.demand(record);
@@ -62,13 +67,39 @@ export class ModelCatalog {
    * @param candidate a loaded version, served if it is the one in production, retired if it is not (any more)
    */
   async settle(name: string, candidate?: ServedVersion): Promise<void> {
-    const wanted = this.state.find(name)?.production;
+    const wanted = this.withdrawn.has(name) ? undefined : this.state.find(name)?.production;
     const current = this.production.get(name);
     if (candidate !== undefined && candidate.record === wanted) this.serve(name, candidate);
     else if (current?.record !== wanted) this.production.delete(name);
     const kept = this.production.get(name);
     const displaced = [current, candidate].filter((served) => served !== undefined && served !== kept) as readonly ServedVersion[];
     await Promise.all(displaced.map((served) => this.residency.retire(served)));
+  }
+
+  /** Takes a model out of memory as soon as its calls are answered, and keeps it out. @throws ModelNotFound */
+  async withdraw(name: string): Promise<void> {
+    const { versions } = this.state.require(name);
+    this.withdrawn.add(name);
+    this.production.delete(name);
+    for (const record of versions.values()) {
+      this.resting.delete(record);
+      await this.residency.drop(record);
+    }
+  }
+
+  /** Serves the production version of a model again, or still. @throws ModelNotFound, NoProductionVersion, ModelUnavailable, ModelMemoryExceeded */
+  async reinstate(name: string): Promise<void> {
+    const record = selectVersion(this.state, name);
+    this.withdrawn.delete(name);
+    await this.demand(record);
+  }
+
+  /** Whether a call to a version would be answered. */
+  stateOf(record: VersionRecord): VersionState {
+    if (this.withdrawn.has(record.model)) return { state: 'UNAVAILABLE', reason: 'unloaded' };
+    const reason = this.residency.isLoaded(record) ? undefined : this.faults.reason(record);
+    if (reason !== undefined) return { state: 'UNAVAILABLE', reason };
+    return { state: this.residency.isLoading(record) ? 'LOADING' : 'READY' };
   }
 
   /** Whether calls run on a version. */
@@ -97,7 +128,7 @@ export class ModelCatalog {
     for (const name of this.production.keys()) if (this.state.find(name) === undefined) await this.settle(name);
     const pinnedFirst = wanted.toSorted((a, b) => Number(this.isPinned(b)) - Number(this.isPinned(a)));
     for (const { name, production } of pinnedFirst) {
-      if (this.production.get(name)?.record === production) continue;
+      if (this.production.get(name)?.record === production || this.withdrawn.has(name)) continue;
       await this.bringUp(name, production);
     }
   }
@@ -158,15 +189,4 @@ export class ModelCatalog {
       throw new ModelUnavailable(model, version, reasonOf(error));
     }
   }
-}
-
-function versionOf({ name, aliases }: ModelRecord, alias: string): number {
-  const version = aliases.get(alias);
-  if (version === undefined) throw new AliasNotFound(name, alias, [...aliases.keys()]);
-  return version;
-}
-
-function productionOf({ name, production, versions }: ModelRecord): VersionRecord {
-  if (production === undefined) throw new NoProductionVersion(name, [...versions.keys()]);
-  return production;
 }

@@ -72,6 +72,16 @@ export class ModelResidency {
     await served.retire();
   }
 
+  /** Whether a version is in memory. */
+  isLoaded(record: VersionRecord): boolean {
+    return this.residents.get(record)?.served !== undefined;
+  }
+
+  /** Whether a version is on its way into memory. */
+  isLoading(record: VersionRecord): boolean {
+    return this.residents.has(record) && !this.isLoaded(record);
+  }
+
   /** Whether calls run on a version. */
   isBusy(record: VersionRecord): boolean {
     return this.residents.get(record)?.served?.busy === true;

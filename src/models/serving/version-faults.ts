@@ -32,6 +32,11 @@ export class VersionFaults {
     return fault !== undefined && performance.now() - fault.at < RETRY_MS ? fault : undefined;
   }
 
+  /** Why the version could not be loaded the last time; `undefined` where it could, or was not tried. */
+  reason(record: VersionRecord): string | undefined {
+    return this.faults.get(record)?.reason;
+  }
+
   /** Whether the stored file is known to be lost or damaged. What is in memory answers all the same: it was good when it was loaded. */
   isCorrupt(record: VersionRecord): boolean {
     return this.damaged.has(record.blob) || this.faults.get(record)?.corrupt === true;

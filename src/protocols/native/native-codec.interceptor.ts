@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import type { InferenceResult } from '../../inference/inference-call';
 import type { VersionRecord } from '../../models/registry/registry-records';
-import type { VersionSelector } from '../../models/serving/model-catalog';
+import type { VersionSelector } from '../../models/serving/version-selector';
 import { modelName, versionNumber } from '../../models/model-name';
 import { readJsonText } from '../../wire/read-json';
 import { parseTensorJson, type TensorJson } from '../../wire/strict-json';

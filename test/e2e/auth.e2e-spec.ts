@@ -51,6 +51,8 @@ const ROUTES: Readonly<Record<string, readonly Scope[] | 'public'>> = {
   'get /v2': ['models:read', 'predict', 'metrics'],
   'get /v2/models': ['models:read', 'predict'],
   'get /v2/models/:model': ['models:read', 'predict'],
+  'get /v2/models/:model/config': ['models:read', 'predict'],
+  'get /v2/models/:model/versions/:version/config': ['models:read', 'predict'],
   'get /v2/models/:model/ready': ['models:read', 'predict'],
   'get /v2/models/:model/versions/:version': ['models:read', 'predict'],
   'get /v2/models/:model/versions/:version/ready': ['models:read', 'predict'],

@@ -90,10 +90,12 @@ describe('the documentation', () => {
       'OpenInferenceHealthController_live',
       'OpenInferenceHealthController_ready',
       'OpenInferenceMetadataController_model',
+      'OpenInferenceMetadataController_modelConfig',
       'OpenInferenceMetadataController_modelReady',
       'OpenInferenceMetadataController_models',
       'OpenInferenceMetadataController_server',
       'OpenInferenceMetadataController_version',
+      'OpenInferenceMetadataController_versionConfig',
       'OpenInferenceMetadataController_versionReady',
       'PredictController_predict',
       'RepositoryController_getIndex',
@@ -137,10 +139,10 @@ describe('the documentation', () => {
       const errors = Object.entries(responses).filter(([status]) => Number(status) >= 400);
       expect({ operationId, errors: errors.length > 0 }).toEqual({ operationId, errors: true });
       for (const [status, { content }] of errors) {
-        const examples = Object.entries(content?.[type as string]?.examples ?? {});
+        const examples = Object.entries(content?.[type]?.examples ?? {});
         expect({ operationId, status, examples: examples.length > 0 }).toEqual({ operationId, status, examples: true });
         for (const [code, { value }] of examples)
-          expect(value).toMatchObject({ code, status: Number(status), [sentence as string]: expect.any(String) });
+          expect(value).toMatchObject({ code, status: Number(status), [sentence]: expect.any(String) });
       }
     }
   });

@@ -83,6 +83,22 @@ describe('a model', () => {
     expect(headers['content-type']).toBe('application/json');
   });
 
+  it('is described as Triton would configure it', async () => {
+    const CONFIG = {
+      name: 'sum',
+      platform: 'onnxruntime_onnx',
+      backend: 'onnxruntime',
+      version_policy: { specific: { versions: [1] } },
+      max_batch_size: 0,
+      input: [{ name: 'x', data_type: 'TYPE_FP32', dims: [-1, 2] }],
+      output: [{ name: 'y', data_type: 'TYPE_FP32', dims: [-1, 1] }],
+      model_transaction_policy: { decoupled: false },
+    };
+    expect((await get('/v2/models/sum/config').expect(200)).body).toEqual(CONFIG);
+    const { body } = await get('/v2/models/sum/versions/champion/config').expect(200);
+    expect(body).toEqual({ ...CONFIG, version_policy: { specific: { versions: [2] } } });
+  });
+
   it('is not ready without a version in production', async () => {
     await app.upload('new', ONE).expect(201);
     expect((await get('/v2/models/new/ready').expect(404)).body.error).toContain('No version of "new" is in production');

@@ -17,12 +17,14 @@ import type { VersionRecord } from '../../models/registry/registry-records';
 import { RegistryState } from '../../models/registry/registry-state';
 import { ModelCatalog } from '../../models/serving/model-catalog';
 import { selectVersion } from '../../models/serving/version-selector';
+import { configOf, type ModelConfig } from './model-config';
 import { metadataAnswer, type ModelMetadataAnswer } from './model-metadata';
 import { versionParameter } from './version-parameter';
 
 const EXTENSIONS = [
   'binary_tensor_data',
   'classification',
+  'model_configuration',
   'model_repository',
   'model_repository(unload_dependents)',
   'parameters',
@@ -37,6 +39,12 @@ const IRIS = {
   inputs: [{ name: 'X', datatype: 'FP32', shape: [-1, 4] }],
   outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [-1, 3] }],
   properties: { version: '1', stage: 'production' },
+};
+const CONFIG = {
+  name: 'iris',
+  platform: 'onnxruntime_onnx',
+  max_batch_size: 0,
+  input: [{ name: 'X', data_type: 'TYPE_FP32', dims: [-1, 4] }],
 };
 const NOT_FOUND = [new InvalidName('model', 'a name', 'Iris!'), new ModelNotFound('iris'), new NoProductionVersion('iris', [1])];
 const NO_VERSION = [new VersionNotFound('iris', 9, [1]), new AliasNotFound('iris', 'champion', [])];
@@ -86,6 +94,27 @@ export class OpenInferenceMetadataController {
   @Refuses(...NOT_FOUND, ...NO_VERSION)
   version(@Param('model') model: string, @Param('version') version: string): ModelMetadataAnswer {
     return this.describe(this.find(model, version));
+  }
+
+  @Get('models/:model/config')
+  @Scope('models:read', 'predict')
+  @MODEL
+  @ApiOperation({ summary: 'The production version of a model as Triton would configure it' })
+  @ApiOkResponse({ schema: { type: 'object', example: CONFIG } })
+  @Refuses(...NOT_FOUND)
+  modelConfig(@Param('model') model: string): ModelConfig {
+    return configOf(this.find(model));
+  }
+
+  @Get('models/:model/versions/:version/config')
+  @Scope('models:read', 'predict')
+  @MODEL
+  @VERSION
+  @ApiOperation({ summary: 'A version of a model as Triton would configure it' })
+  @ApiOkResponse({ schema: { type: 'object', example: CONFIG } })
+  @Refuses(...NOT_FOUND, ...NO_VERSION)
+  versionConfig(@Param('model') model: string, @Param('version') version: string): ModelConfig {
+    return configOf(this.find(model, version));
   }
 
   @Get('models/:model/ready')

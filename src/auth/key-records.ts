@@ -3,7 +3,7 @@ import { ArrayNotEmpty, Equals, IsArray, IsIn, IsISO8601, Matches, ValidateNeste
 import { AppError } from '../errors/app-error';
 import { checked } from '../wire/checked';
 import { MayBeAbsent } from '../wire/may-be-absent.decorator';
-import { parseJson } from '../wire/read-json';
+import { parseJson } from '../wire/strict-json';
 import { KeyFileDamaged } from './auth.errors';
 import { type Scope, SCOPES } from './scope.decorator';
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { hasCode } from '../errors/has-code';
 import { readBody, refuseEncoding } from './read-body';
-import { MalformedJson, UnsupportedMediaType } from './wire.errors';
+import { parseJson } from './strict-json';
+import { UnsupportedMediaType } from './wire.errors';
 
 const JSON_TYPE = /^application\/json(; *charset=(utf-8|"utf-8"))?$/i;
 
@@ -30,16 +30,4 @@ export async function readJsonText(request: IncomingMessage, { maxJsonBytes, bod
 /** The one content type of a request; several, of which Node would tell the first only, are joined and so are none. */
 export function contentTypeOf(request: IncomingMessage): string {
   return request.headersDistinct['content-type']?.join(', ') ?? 'none';
-}
-
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** @throws MalformedJson */
-export function parseJson(body: Uint8Array): unknown {
-  if (body.length === 0) throw new MalformedJson('it is empty');
-  try {
-    return JSON.parse(UTF8.decode(body));
-  } catch (cause) {
-    throw new MalformedJson(hasCode(cause, 'ERR_ENCODING_INVALID_ENCODED_DATA') ? 'it is not UTF-8' : (cause as Error).message, { cause });
-  }
 }

@@ -4,8 +4,8 @@ import { AppError, type ErrorDetails } from '../errors/app-error';
 export class MalformedJson extends AppError {
   readonly code = 'MALFORMED_JSON';
   readonly kind = 'malformed' as const;
-  constructor(actual: string, options?: ErrorOptions) {
-    super(`The body is no JSON: ${actual}`, { field: 'body', expected: 'one JSON value in UTF-8', actual }, options);
+  constructor(actual: string, { expected = 'one JSON value in UTF-8', ...options }: ErrorOptions & { readonly expected?: string } = {}) {
+    super(`The body is no JSON: ${actual}`, { field: 'body', expected, actual }, options);
   }
 }
 

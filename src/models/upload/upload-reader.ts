@@ -4,7 +4,7 @@ import { HttpConfig } from '../../config/app-config';
 import { Forbidden } from '../../auth/auth.errors';
 import type { Caller } from '../../auth/caller';
 import { checked } from '../../wire/checked';
-import { parseJson } from '../../wire/read-json';
+import { parseJson } from '../../wire/strict-json';
 import { readMultipart } from '../../wire/read-multipart';
 import { MalformedBody } from '../../wire/wire.errors';
 import type { Manifest } from './manifest';
@@ -41,6 +41,8 @@ export function manifestOf(upload: Upload): Manifest {
 
 const FIELDS = ['name', 'metadata', 'stage', 'version'];
 const MAX_METADATA_BYTES = 2 ** 20;
+/** Metadata has maps by the name of a feature. */
+const METADATA_RULES = { maxKeys: 16_384 };
 const LIMITS = { maxFiles: 100, maxFields: FIELDS.length, maxFieldBytes: MAX_METADATA_BYTES } as const;
 
 /** Turns the form of an upload into an Upload: the file goes to the staging area while it arrives, never into memory. */
@@ -91,7 +93,7 @@ function describe(fields: ReadonlyMap<string, string>): Omit<Upload, 'file' | 'o
 
 function metadataOf(text: string | undefined): Pick<Upload, 'metadata' | 'description' | 'tags'> {
   if (text === undefined) return { metadata: {} };
-  const { description, tags, ...metadata } = checked(ModelMetadata, parseJson(Buffer.from(text)), 'metadata');
+  const { description, tags, ...metadata } = checked(ModelMetadata, parseJson(Buffer.from(text), METADATA_RULES), 'metadata');
   return { metadata: { ...metadata }, ...(description !== undefined && { description }), ...(tags !== undefined && { tags }) };
 }
 

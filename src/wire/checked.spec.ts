@@ -56,6 +56,7 @@ describe(checked, () => {
     [7, '7'],
     ['text', '"text"'],
     [true, 'true'],
+    [9_007_199_254_740_993n, '9007199254740993'],
     [[], 'an array'],
     [[{ action: 'keep' }], 'an array'],
   ])('refuses %j, which is no object', (value, actual) => {
@@ -127,11 +128,5 @@ describe(checked, () => {
 
   it('refuses "toString" like any other member that has no rule', () => {
     expect(() => checked(Policy, { action: 'keep', toString: 1 }, 'body')).toThrow(expect.objectContaining({ code: 'MALFORMED_BODY' }));
-  });
-
-  it('refuses what is nested too deeply for it', () => {
-    const depth = 100_000;
-    const value = JSON.parse(`{"action": ${'['.repeat(depth)}${']'.repeat(depth)}}`) as unknown;
-    expect(() => checked(Policy, value, 'body')).toThrow(expect.objectContaining({ kind: 'malformed' }));
   });
 });

@@ -1,3 +1,4 @@
+import { parseTensorJson } from '../wire/strict-json';
 import { type Datatype, DATATYPES } from './tensor';
 import { elementSink } from './elements';
 
@@ -7,6 +8,13 @@ const WHERE = 'instances[2].age';
 function taken(datatype: Datatype, text: string): unknown {
   const sink = elementSink(datatype, 1);
   sink.set(0, JSON.parse(text), () => WHERE);
+  return sink.data[0];
+}
+
+/** The same, where whole numbers beyond 2^53 are told exactly. */
+function exactly(datatype: Datatype, text: string): unknown {
+  const sink = elementSink(datatype, 1);
+  sink.set(0, parseTensorJson(Buffer.from(text)).exact(), () => WHERE);
   return sink.data[0];
 }
 
@@ -176,6 +184,44 @@ describe(elementSink, () => {
     it('refuses a text that is too long for any number of 64 bits, and does not repeat all of it', () => {
       const error = expect.objectContaining({ code: 'INVALID_VALUE', details: expect.objectContaining({ actual: `"${'9'.repeat(79)}` }) });
       expect(() => taken('INT64', `"${'9'.repeat(100_000)}"`)).toThrow(error);
+    });
+  });
+
+  describe('of whole numbers beyond 2^53 that were told exactly', () => {
+    it.each([
+      ['INT64', '9007199254740993', 9_007_199_254_740_993n],
+      ['INT64', '9223372036854775807', 2n ** 63n - 1n],
+      ['INT64', '-9223372036854775808', -(2n ** 63n)],
+      ['UINT64', '18446744073709551615', 2n ** 64n - 1n],
+      ['FP32', '9007199254740993', 9_007_199_254_740_992],
+      ['FP64', '9007199254740993', 9_007_199_254_740_992],
+      ['FP64', `1${'0'.repeat(300)}`, 1e300],
+    ] as const)('%s takes %s', (datatype, text, value) => expect(exactly(datatype, text)).toBe(value));
+
+    it.each([
+      ['INT64', '9223372036854775808'],
+      ['INT64', '-9223372036854775809'],
+      ['UINT64', '18446744073709551616'],
+      ['UINT64', '-9007199254740993'],
+      ['FP16', '9007199254740993'],
+      ['FP32', `1${'0'.repeat(39)}`],
+      ['FP64', `1${'0'.repeat(399)}`],
+      ...RANGES.flatMap(({ datatype }) => [[datatype, '9007199254740993'] as const, [datatype, '-9007199254740993'] as const]),
+    ] as const)('%s has no room for %s', (datatype, text) => {
+      expect(() => exactly(datatype, text)).toThrow(
+        refusal('NUMBER_NOT_REPRESENTABLE', `a number that ${datatype} can hold`, text.slice(0, 80)),
+      );
+    });
+
+    it('are taken by no other datatype', () => {
+      expect(() => exactly('BOOL', '9007199254740993')).toThrow(refusal('INVALID_VALUE', 'true or false', '9007199254740993'));
+      expect(() => exactly('BYTES', '9007199254740993')).toThrow(expect.objectContaining({ code: 'INVALID_VALUE' }));
+    });
+
+    it('may be small', () => {
+      const sink = elementSink('INT8', 1);
+      sink.set(0, -128n, () => WHERE);
+      expect(sink.data[0]).toBe(-128);
     });
   });
 

@@ -5,7 +5,7 @@ import { InvalidValue, NumberNotRepresentable } from './runtime.errors';
 /** Where an element came from in the request (`instances[2].age`); made only when it has to be told. */
 export type Where = () => string;
 
-/** Takes the elements of a tensor one by one, out of parsed JSON. */
+/** Takes the elements of a tensor one by one, out of parsed JSON; bigints where it told whole numbers beyond 2^53 so. */
 export interface ElementSink {
   readonly data: TensorData;
   /** @throws InvalidValue where it is nothing of this datatype, NumberNotRepresentable where its value would change on the way */
@@ -41,29 +41,35 @@ function converterOf(datatype: Datatype): (value: unknown, where: Where) => unkn
 const ROUNDED = { FP16: (value: number) => fromHalf(toHalf(value)), FP32: Math.fround, FP64: (value: number) => value } as const;
 
 function real(value: unknown, datatype: keyof typeof ROUNDED, where: Where): number {
-  if (typeof value !== 'number') throw new InvalidValue(where(), 'a number', value);
-  if (Number.isFinite(ROUNDED[datatype](value))) return value;
-  throw new NumberNotRepresentable(where(), `a number that ${datatype} can hold`, value);
+  const number = typeof value === 'bigint' ? Number(value) : value;
+  if (typeof number !== 'number') throw new InvalidValue(where(), 'a number', value);
+  if (Number.isFinite(ROUNDED[datatype](number))) return number;
+  throw notHeld(datatype, where, value);
 }
 
 function integer(value: unknown, datatype: Datatype, where: Where): number {
   const [least, most] = INTEGERS[datatype] as readonly [number, number];
-  if (typeof value === 'number' && !Number.isFinite(value))
-    throw new NumberNotRepresentable(where(), `a number that ${datatype} can hold`, value);
-  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
+  const number = typeof value === 'bigint' ? Number(value) : value;
+  if (Number.isInteger(number) && (number as number) >= least && (number as number) <= most) return number as number;
+  if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) throw notHeld(datatype, where, value);
   throw new InvalidValue(where(), `a whole number from ${least} to ${most}`, value);
 }
 
-/** 64 bits: a whole number as far as JSON numbers are exact, beyond that as text. */
+/** 64 bits: a whole number as far as JSON numbers are exact, beyond that as bigint or as text. */
 function long(value: unknown, datatype: 'INT64' | 'UINT64', where: Where): bigint {
-  if (typeof value === 'number' && (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value)))) {
+  if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) {
     throw new NumberNotRepresentable(where(), 'whole numbers beyond 2^53 as text ("9007199254740993")', value);
   }
-  const written = typeof value === 'string' && /^-?[0-9]{1,20}$/.test(value);
+  const written = typeof value === 'bigint' || (typeof value === 'string' && /^-?[0-9]{1,20}$/.test(value));
   if (!written && !Number.isInteger(value)) throw new InvalidValue(where(), 'a whole number', value);
-  const whole = BigInt(value as string | number);
+  const whole = BigInt(value as bigint | string | number);
   if (whole === (datatype === 'INT64' ? BigInt.asIntN(64, whole) : BigInt.asUintN(64, whole))) return whole;
+  if (typeof value === 'bigint') throw notHeld(datatype, where, value);
   throw new InvalidValue(where(), `a whole number that ${datatype} can hold`, value);
+}
+
+function notHeld(datatype: Datatype, where: Where, value: unknown): NumberNotRepresentable {
+  return new NumberNotRepresentable(where(), `a number that ${datatype} can hold`, value);
 }
 
 function truth(value: unknown, where: Where): number {

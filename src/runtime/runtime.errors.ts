@@ -104,5 +104,5 @@ function shown(value: unknown): string {
   if (value === undefined) return 'missing';
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (typeof value === 'object' && value !== null) return 'an object';
-  return typeof value === 'number' ? String(value) : JSON.stringify(value).slice(0, 80);
+  return typeof value === 'number' || typeof value === 'bigint' ? String(value).slice(0, 80) : JSON.stringify(value).slice(0, 80);
 }

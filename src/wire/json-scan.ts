@@ -12,6 +12,11 @@ export interface JsonRules {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
+const BRACKET = 0x5b;
+const BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
+/** What a brace has more than the bracket on the same side. */
+const CURLED = 0x20;
 const BLANK = 0x20;
 const LETTER_U = 0x75;
 const LETTER_D = 0x64;
@@ -51,10 +56,9 @@ class JsonScan {
     for (let at = this.nextMark(0); at < length; at = this.nextMark(at + 1)) {
       const mark = this.bytes[at];
       if (mark === QUOTE) at = this.text(at + 1);
-      else if (mark === 0x5b || mark === 0x7b) this.enter(mark === 0x7b, at);
-      else if (this.open.length === 0)
-        return; // no JSON, as JSON.parse will say
-      else this.leave();
+      else if (mark === BRACKET || mark === BRACE) this.enter(mark === BRACE, at);
+      else if (this.open.length > 0) this.leave();
+      else break; // no JSON, as JSON.parse will say
     }
   }
 
@@ -69,7 +73,7 @@ class JsonScan {
         at = lead + word * 4;
       }
       const byte = bytes[at] as number;
-      if (byte === QUOTE || (byte | 0x20) === 0x7b || (byte | 0x20) === 0x7d) break;
+      if (byte === QUOTE || (byte | CURLED) === BRACE || (byte | CURLED) === CLOSING_BRACE) break;
     }
     return at;
   }

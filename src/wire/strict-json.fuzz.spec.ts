@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parseJson, parseTensorJson } from './strict-json';
 
-const ROUNDS = 15_000;
+const ROUNDS = 12_000;
 
 /** mulberry32: the same numbers in every run. @returns whole numbers from 0 up to `below` */
 function dice(seed: number): (below: number) => number {

@@ -5,7 +5,7 @@ export class MalformedJson extends AppError {
   readonly code = 'MALFORMED_JSON';
   readonly kind = 'malformed' as const;
   constructor(actual: string, { expected = 'one JSON value in UTF-8', ...options }: ErrorOptions & { readonly expected?: string } = {}) {
-    super(`The body is no JSON: ${actual}`, { field: 'body', expected, actual }, options);
+    super(`The body cannot be read as JSON: ${actual}`, { field: 'body', expected, actual }, options);
   }
 }
 

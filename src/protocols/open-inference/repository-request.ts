@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import type { HttpConfig } from '../../config/app-config';
 import { readEncodedBody } from '../../wire/read-body';
-import { parseJson } from '../../wire/read-json';
+import { parseJson } from '../../wire/strict-json';
 import { MalformedBody } from '../../wire/wire.errors';
 
 /** What a request to the repository may say. */

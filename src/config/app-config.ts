@@ -29,6 +29,15 @@ export class HttpConfig {
   readonly maxJsonBytes: number = 8 * MIB;
 
   @Setting(
+    'MAX_BINARY_BYTES',
+    'Largest body of an inference request that carries tensors as bytes; its JSON may have `MAX_JSON_BYTES`. Beyond it 413.',
+  )
+  @IsInt()
+  @Min(1024)
+  @Max(1024 * MIB)
+  readonly maxBinaryBytes: number = 64 * MIB;
+
+  @Setting(
     'BODY_SECONDS',
     'How long a JSON body may take to arrive; a file may take as long as it likes while at least 1 KiB a second comes. Beyond it 408.',
   )

@@ -1,6 +1,6 @@
 import { fromHalf, toHalf } from './half';
 import { type Datatype, emptyData, type TensorData } from './tensor';
-import { InvalidValue, NumberNotRepresentable } from './runtime.errors';
+import { InvalidValue, NumberNotRepresentable, TextNotRepresentable } from './runtime.errors';
 
 /** Where an element came from in the request (`instances[2].age`); made only when it has to be told. */
 export type Where = () => string;
@@ -79,6 +79,7 @@ function truth(value: unknown, where: Where): number {
 
 /** The engine ends a text at NUL and replaces half characters: such a text would not arrive as it was sent. */
 function text(value: unknown, where: Where): string {
-  if (typeof value === 'string' && value.isWellFormed() && !value.includes('\0')) return value;
-  throw new InvalidValue(where(), 'a text without NUL and without lone surrogates', value);
+  if (typeof value !== 'string' || !value.isWellFormed()) throw new InvalidValue(where(), 'a text without lone surrogates', value);
+  if (value.includes('\0')) throw new TextNotRepresentable(where(), 'a text without NUL');
+  return value;
 }

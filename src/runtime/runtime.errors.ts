@@ -100,6 +100,15 @@ export class NumberNotRepresentable extends AppError {
   }
 }
 
+/** A text cannot be given to the engine as it is. */
+export class TextNotRepresentable extends AppError {
+  readonly code = 'TEXT_NOT_REPRESENTABLE';
+  readonly kind = 'unprocessable' as const;
+  constructor(field: string, expected: string) {
+    super(`${field} cannot be given to the engine as it is`, { field, expected });
+  }
+}
+
 function shown(value: unknown): string {
   if (value === undefined) return 'missing';
   if (Array.isArray(value)) return `an array of ${value.length}`;

@@ -31,6 +31,8 @@ const ROUTES: Readonly<Record<string, readonly Scope[] | 'public'>> = {
   'get /health': ['metrics'],
   'get /metrics': ['metrics'],
   'post /api/v1/predict/:model': ['predict'],
+  'post /v2/models/:model/infer': ['predict'],
+  'post /v2/models/:model/versions/:version/infer': ['predict'],
   'get /api/v1/models': ['models:read'],
   'get /api/v1/models/:model': ['models:read'],
   'get /api/v1/models/:model/history': ['models:read'],

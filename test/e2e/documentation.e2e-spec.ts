@@ -73,6 +73,8 @@ describe('the documentation', () => {
       'HealthController_live',
       'HealthController_ready',
       'HealthController_startup',
+      'InferController_infer',
+      'InferController_inferVersion',
       'MetricsController_index',
       'ModelChangesController_describe',
       'ModelChangesController_promote',

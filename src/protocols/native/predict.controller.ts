@@ -22,6 +22,7 @@ import {
   InvalidValue,
   ModelQuarantined,
   NumberNotRepresentable,
+  TextNotRepresentable,
 } from '../../runtime/runtime.errors';
 import { BodyTooLarge, MalformedBody, MalformedJson, UnsupportedMediaType } from '../../wire/wire.errors';
 import { Call } from '../codec.interceptor';
@@ -85,6 +86,7 @@ export class PredictController {
     new ShapeMismatch('instances[0]', '4 values', '5 values'),
     new RowsNotSeparable('summary', 2),
     new NonFiniteOutput('y'),
+    new TextNotRepresentable('features.name', 'a text without NUL'),
     new InferenceFailed('index out of bounds'),
     new TooManyCalls('of "iris"', 256),
     new ModelUnavailable('iris', 1, 'The stored file of the model is not what was uploaded'),

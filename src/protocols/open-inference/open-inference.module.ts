@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { InferenceModule } from '../../inference/inference.module';
+import { InferController } from './infer.controller';
 import { OpenInferenceMetadataController } from './metadata.controller';
 import { RepositoryController } from './repository.controller';
 import { StatisticsController } from './statistics.controller';
@@ -7,6 +8,6 @@ import { StatisticsController } from './statistics.controller';
 @Module({
   imports: [InferenceModule],
   // the statistics first: nobody's model is called "stats"
-  controllers: [StatisticsController, OpenInferenceMetadataController, RepositoryController],
+  controllers: [StatisticsController, OpenInferenceMetadataController, InferController, RepositoryController],
 })
 export class OpenInferenceModule {}

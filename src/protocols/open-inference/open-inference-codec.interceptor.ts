@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import type { InferenceResult } from '../../inference/inference-call';
 import { modelName } from '../../models/model-name';
 import type { VersionRecord } from '../../models/registry/registry-records';
-import type { VersionSelector } from '../../models/serving/model-catalog';
+import type { VersionSelector } from '../../models/serving/version-selector';
 import { readEncodedBody } from '../../wire/read-body';
 import { parseTensorJson, type TensorJson } from '../../wire/strict-json';
 import { CodecInterceptor, type DialectAnswer } from '../codec.interceptor';
@@ -13,7 +13,7 @@ import { encodeAnswer } from './infer-answer';
 import { decodeRequest, type InferRequest } from './infer-request';
 import { decodeRaw } from './raw-request';
 import { codingFor, compressed } from './response-compression';
-import { versionSelector } from './version-selector';
+import { versionParameter } from './version-parameter';
 
 interface ParsedBody {
   /** Undefined: the body is one tensor, raw. */
@@ -25,7 +25,7 @@ interface ParsedBody {
 @Injectable()
 export class OpenInferenceCodecInterceptor extends CodecInterceptor<ParsedBody, InferRequest> {
   protected targetOf({ params }: Request): { readonly model: string; readonly selector: VersionSelector } {
-    return { model: modelName(params['model'] as string, 'model'), selector: versionSelector(params['version'] as string | undefined) };
+    return { model: modelName(params['model'] as string, 'model'), selector: versionParameter(params['version'] as string | undefined) };
   }
 
   /** Clients say all sorts of content types, or none: none is asked for. @throws BinaryMalformed, and as readEncodedBody */

@@ -5,35 +5,20 @@ import {
   type ClientDatatype,
   type ClientRequest,
   type ClientTensor,
-  HEADER,
   outputsOf,
   SIZES,
 } from '../../../test/open-inference/client';
+import { decoded, identityVersion } from '../../../test/open-inference/identity-version';
 import { Random, SEED } from '../../../test/open-inference/random';
 import { randomShape, randomTensor } from '../../../test/open-inference/random-tensor';
 import type { VersionRecord } from '../../models/registry/registry-records';
-import { parseTensorJson } from '../../wire/strict-json';
-import { hasLongIntegers } from '../long-integers';
-import { partsOf } from './body-parts';
 import { encodeAnswer } from './infer-answer';
-import { decodeRequest } from './infer-request';
-import { decodeRaw } from './raw-request';
 
 const TENSORS = 10_000;
-const MAX_JSON = 2 ** 20;
-
-function identity(datatype: ClientDatatype, shape: readonly number[]): VersionRecord {
-  const signature = { inputs: [{ name: 'x', datatype, shape }], outputs: [{ name: 'y', datatype, shape }] };
-  return { model: 'm', version: 1, signature, manifest: { metadata: {} } } as unknown as VersionRecord;
-}
 
 /** There and back through both codecs, with a model between them that changes nothing. */
-function throughCodecs({ body, headers }: ClientRequest, version: VersionRecord): ClientTensor {
-  const jsonLength = headers[HEADER] === undefined ? undefined : Number(headers[HEADER]);
-  const { json, binary } = partsOf(body, jsonLength, MAX_JSON);
-  const parsed = json && parseTensorJson(json);
-  const value = hasLongIntegers(version.signature) ? parsed?.exact() : parsed?.value;
-  const asked = parsed === undefined ? decodeRaw(binary as Buffer, version) : decodeRequest(value, binary, version);
+function throughCodecs(request: ClientRequest, version: VersionRecord): ClientTensor {
+  const asked = decoded(request, version);
   const outputs = asked.inputs.map((input) => ({ ...input, name: 'y' }));
   const answer = encodeAnswer(asked, { outputs, queueMs: 0, inferMs: 0 }, version);
   const answered = Object.fromEntries(Object.entries(answer.headers ?? {}).map(([name, each]) => [name.toLowerCase(), each]));
@@ -45,7 +30,7 @@ const free = (shape: readonly number[]): readonly number[] => shape.map(() => -1
 
 /** What changed on the way, if anything did. */
 function difference(request: ClientRequest, sent: ClientTensor, shape: readonly number[]): string | undefined {
-  const back = throughCodecs(request, identity(sent.datatype, shape));
+  const back = throughCodecs(request, identityVersion(sent.datatype, shape));
   return shown(back) === shown(sent) ? undefined : `${shown(sent)} came back as ${shown(back)}`;
 }
 

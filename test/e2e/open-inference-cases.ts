@@ -10,7 +10,7 @@ export interface Case {
   /** What follows `/v2/models/`; default `pair/infer`. */
   readonly path?: string;
   readonly body: string | Buffer | object;
-  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
 }
 
 export interface RefusedCase extends Case {
@@ -186,7 +186,7 @@ const binaryBad = (
   says: string,
   more: object = {},
 ): RefusedCase => refused('BINARY_MALFORMED', title, message.body, says, { headers: message.headers as never, ...more });
-const header = (value: string | readonly string[]) => ({ body: oneBinary('FP32', [1, 1], fp32(1)).body, headers: { [HEADER]: value } });
+const header = (value: string | string[]) => ({ body: oneBinary('FP32', [1, 1], fp32(1)).body, headers: { [HEADER]: value } });
 
 const BINARY: readonly RefusedCase[] = [
   binaryBad('a JSON length beyond the body', header('9999'), 'Inference-Header-Content-Length is larger than the body: expected at most', free),
@@ -198,6 +198,7 @@ const BINARY: readonly RefusedCase[] = [
   binaryBad('the JSON length twice', header(['80', '80']), 'got 80, 80', free),
   binaryBad('bytes without the header', { ...oneBinary('FP32', [1, 1], Buffer.alloc(0), 4), headers: {} }, 'Inference-Header-Content-Length is missing', free),
   binaryBad('too few bytes', oneBinary('FP32', [1, 2], fp32(1), 8), 'Unexpected size for the input "x" of the model "free", expecting 4 additional bytes: expected 8 bytes, got 4 bytes', free),
+  binaryBad('one byte too few', oneBinary('FP32', [1, 1], Buffer.alloc(3), 4), 'expecting 1 additional bytes: expected 4 bytes, got 3 bytes', free),
   binaryBad('bytes that are left over', withBytes({ inputs: [bytesInput('x', 'FP32', [1, 1], 4)] }, fp32(1, 2)), 'Unexpected additional input data for the model "free": expected 4 bytes after the JSON, got 8 bytes', free),
   binaryBad('one byte that is left over', withBytes({ inputs: [bytesInput('x', 'FP32', [1, 1], 4)] }, Buffer.alloc(5)), 'expected 4 bytes after the JSON, got 5 bytes', free),
   binaryBad('bytes behind JSON that needs none', withBytes(one('FP32', [1]), fp32(1)), 'expected 0 bytes after the JSON, got 4 bytes', free),

@@ -20,10 +20,10 @@ export function hangUp(): void {
 export async function post(
   url: string,
   body: Buffer | string,
-  headers: Readonly<Record<string, string | readonly string[]>> = {},
+  headers: Readonly<Record<string, string | string[]>> = {},
 ): Promise<WireAnswer> {
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    const call = request(url, { method: 'POST', agent, headers: { 'Content-Length': Buffer.byteLength(body), ...headers } as never });
+    const call = request(url, { method: 'POST', agent, headers: { 'Content-Length': Buffer.byteLength(body), ...headers } });
     call.once('response', resolve).once('error', reject).end(body);
   });
   return { status: answer.statusCode as number, headers: answer.headers, body: await buffer(answer) };

@@ -27,7 +27,7 @@ export function declaredInput(value: unknown, field: string): DeclaredInput {
   const name = textOf(input['name'], `${field}.name`);
   const shape = shapeOf(input['shape'], `${field}.shape`);
   const datatype = textOf(input['datatype'], `${field}.datatype`);
-  if (!(DATATYPES as readonly string[]).includes(datatype)) throw new DatatypeUnknown(name, datatype);
+  if (!(DATATYPES as readonly string[]).includes(datatype)) throw new DatatypeUnknown(name.slice(0, 80), datatype);
   return { name, shape, datatype: datatype as Datatype, ...sourceOf(input['data'], input['parameters'], field) };
 }
 

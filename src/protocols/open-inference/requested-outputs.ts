@@ -48,7 +48,7 @@ export function allBinary({ outputs }: Signature): RequestedOutputs {
 function specOf(name: string, specs: readonly TensorSpec[]): TensorSpec {
   const spec = specs.find((each) => each.name === name);
   if (spec !== undefined) return spec;
-  throw new OutputUnknown(specs.map((each) => each.name), name); // prettier-ignore
+  throw new OutputUnknown(specs.map((each) => each.name), name.slice(0, 80)); // prettier-ignore
 }
 
 function formOf(value: unknown, inherited: boolean, field: string): OutputForm {

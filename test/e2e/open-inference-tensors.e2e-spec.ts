@@ -18,6 +18,7 @@ import { TestApp } from './test-app';
 const TENSORS = 60;
 const JUNK = 1500;
 const MAX_BINARY_BYTES = 65_536;
+const MAX_GROWN_BYTES = 256 * 2 ** 20;
 
 const MODELS: readonly (readonly [datatype: ClientDatatype, number: number])[] = [
   ['BOOL', DTYPE.bool],
@@ -74,6 +75,9 @@ describe(`tensors through the Open Inference Protocol (SEED=${SEED})`, () => {
     },
   );
 
+  const residentBytes = async (): Promise<number> =>
+    Number(/^process_resident_memory_bytes(?:\{[^}]*\})? (.*)$/m.exec((await app.request().get('/metrics').expect(200)).text)?.[1]);
+
   /** A good request, with something broken: its header, its JSON, its bytes. */
   const broken = (random: Random): readonly [model: string, request: ClientRequest] => {
     const datatype = random.pick(MODELS)[0];
@@ -95,8 +99,9 @@ describe(`tensors through the Open Inference Protocol (SEED=${SEED})`, () => {
     ];
   };
 
-  it(`are answered, or refused by 4xx, whatever ${JUNK} damaged requests say; and the server goes on`, async () => {
+  it(`are answered, or refused by 4xx, whatever ${JUNK} damaged requests say; and the server goes on, no larger than before`, async () => {
     const random = new Random(SEED);
+    const before = await residentBytes();
     const statuses = new Map<number, number>();
     for (let count = 0; count < JUNK; count += 10) {
       const batch = Array.from({ length: 10 }, () => broken(random));
@@ -110,6 +115,7 @@ describe(`tensors through the Open Inference Protocol (SEED=${SEED})`, () => {
     }
     expect(statuses.get(400)).toBeGreaterThan(JUNK / 4);
     expect(statuses.get(200)).toBeGreaterThan(0);
+    expect((await residentBytes()) - before).toBeLessThan(MAX_GROWN_BYTES);
     await app.request().get('/health/ready').expect(200);
   });
 });

@@ -4,7 +4,8 @@ import { elementSink, type ElementSink } from '../../runtime/elements';
 import { InvalidValue } from '../../runtime/runtime.errors';
 import { elementsOf, type Tensor, type TensorSpec } from '../../runtime/tensor';
 import { MalformedBody } from '../../wire/wire.errors';
-import { FeatureNamesMissing, MissingFeature, RaggedRows, UnknownFeature } from './native.errors';
+import { RaggedRows } from '../protocols.errors';
+import { FeatureNamesMissing, MissingFeature, UnknownFeature } from './native.errors';
 
 /** A native request, decoded for one version. */
 export interface NativeRequest {

@@ -32,15 +32,6 @@ export class FeatureNamesMissing extends AppError {
   }
 }
 
-/** Rows of one request differ in length. */
-export class RaggedRows extends AppError {
-  readonly code = 'RAGGED_ROWS';
-  readonly kind = 'malformed' as const;
-  constructor(field: string, expected: string, actual: string) {
-    super(`${field} is not as long as its neighbours`, { field, expected, actual });
-  }
-}
-
 /** The model’s output has no part for each row. */
 export class RowsNotSeparable extends AppError {
   readonly code = 'ROWS_NOT_SEPARABLE';

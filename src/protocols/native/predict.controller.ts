@@ -26,8 +26,9 @@ import {
 } from '../../runtime/runtime.errors';
 import { BodyTooLarge, MalformedBody, MalformedJson, UnsupportedMediaType } from '../../wire/wire.errors';
 import { Call } from '../codec.interceptor';
+import { RaggedRows } from '../protocols.errors';
 import { NativeCodecInterceptor } from './native-codec.interceptor';
-import { FeatureNamesMissing, MissingFeature, RaggedRows, RowsNotSeparable, UnknownFeature } from './native.errors';
+import { FeatureNamesMissing, MissingFeature, RowsNotSeparable, UnknownFeature } from './native.errors';
 
 const FEATURES = { sepal_length_cm: 5.1, sepal_width_cm: 3.5, petal_length_cm: 1.4, petal_width_cm: 0.2 };
 const PREDICTION = { prediction: 'setosa', confidence: 0.98, probabilities: { setosa: 0.98, versicolor: 0.02, virginica: 0 } };

@@ -8,6 +8,7 @@ import { MetricsModule } from './metrics/metrics.module';
 import { ModelsModule } from './models/models.module';
 import { NativeModule } from './protocols/native/native.module';
 import { OpenInferenceModule } from './protocols/open-inference/open-inference.module';
+import { TensorflowServingModule } from './protocols/tensorflow-serving/tensorflow-serving.module';
 
 /** The only file that knows every room. Ground floor first. */
 @Module({
@@ -19,6 +20,7 @@ import { OpenInferenceModule } from './protocols/open-inference/open-inference.m
     ModelsModule,
     NativeModule,
     OpenInferenceModule,
+    TensorflowServingModule,
     HealthModule,
     HttpModule,
   ],

@@ -23,13 +23,22 @@ export function errorAnswerOf(error: AppError, path: string, correlationId: stri
   if (!tensorflow && !OPEN_INFERENCE.test(path)) return { status: STATUS[error.kind], contentType: PROBLEM_TYPE, body: problem };
   const status = foreignStatus(error, tensorflow);
   const { type: _type, title: _title, detail: _detail, ...ours } = problem as Record<string, unknown>;
-  return { status, contentType: 'application/json', body: { error: sentenceOf(error), ...ours, status } };
+  return {
+    status,
+    contentType: 'application/json',
+    body: { error: tensorflow ? tensorflowSentence(error) : sentenceOf(error), ...ours, status },
+  };
 }
 
 /** These dialects know no 422. TensorFlow Serving answers 400 to a path that it does not know, and to an unknown label. */
 function foreignStatus({ kind, code }: { readonly kind: ErrorKind; readonly code: string }, tensorflow: boolean): number {
   if (kind === 'invalid') return BAD_REQUEST;
   return tensorflow && (code === 'ROUTE_NOT_FOUND' || code === 'ALIAS_NOT_FOUND') ? BAD_REQUEST : STATUS[kind];
+}
+
+/** Of a path that is none, as TensorFlow Serving says it. */
+function tensorflowSentence(error: AppError): string {
+  return error.code === 'ROUTE_NOT_FOUND' ? `Malformed request: ${error.details.actual}` : sentenceOf(error);
 }
 
 /** Clients of these dialects show one text: what was wanted and what came are part of it. */

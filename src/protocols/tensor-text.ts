@@ -6,6 +6,8 @@ import { elementsOf, type Datatype, type Tensor } from '../runtime/tensor';
 export interface TextStyle {
   /** Whether a floating-point number always has a point or an exponent: `1.0`. */
   readonly floatPoint?: boolean;
+  /** Whether a text is written as `{"b64": …}`, the base64 of its UTF-8. */
+  readonly base64?: boolean;
 }
 
 type Write = (value: number | bigint | string) => string;
@@ -21,6 +23,13 @@ export function nestedText({ datatype, data, shape }: Tensor, style: TextStyle =
   return nest(texts, 0, shape);
 }
 
+/** As `nestedText`, but each part of the first dimension for itself. */
+export function rowTexts({ datatype, data, shape: [rows = 0, ...inner] }: Tensor, style: TextStyle = {}): readonly string[] {
+  const texts = Array.from(data as ArrayLike<number>, writerOf(datatype, style));
+  const step = elementsOf(inner);
+  return Array.from({ length: rows }, (_, row) => nest(texts, row * step, inner));
+}
+
 function nest(texts: readonly string[], start: number, [length, ...inner]: readonly number[]): string {
   if (length === undefined) return texts[start] as string;
   if (inner.length === 0) return `[${texts.slice(start, start + length).join(',')}]`;
@@ -28,13 +37,14 @@ function nest(texts: readonly string[], start: number, [length, ...inner]: reado
   return `[${Array.from({ length }, (_, at) => nest(texts, start + at * step, inner)).join(',')}]`;
 }
 
-function writerOf(datatype: Datatype, { floatPoint = false }: TextStyle): Write {
+function writerOf(datatype: Datatype, { floatPoint = false, base64 = false }: TextStyle): Write {
   const float = floatPoint ? withPoint : floatText;
   if (datatype === 'FP32') return (value) => float(shortestFloat32(value as number));
   if (datatype === 'FP64') return (value) => float(value as number);
   if (datatype === 'FP16') return (value) => float(fromHalf(value as number));
   if (datatype === 'BOOL') return (value) => (value === 1 ? 'true' : 'false');
-  return datatype === 'BYTES' ? (value) => JSON.stringify(value) : String;
+  if (datatype !== 'BYTES') return String;
+  return base64 ? (value) => `{"b64":"${Buffer.from(value as string).toString('base64')}"}` : (value) => JSON.stringify(value);
 }
 
 function floatText(value: number): string {

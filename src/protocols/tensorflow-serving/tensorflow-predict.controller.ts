@@ -1,0 +1,65 @@
+import { applyDecorators, Controller, HttpCode, Post, UseInterceptors } from '@nestjs/common';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Scope } from '../../auth/scope.decorator';
+import { Refuses } from '../../errors/refuses.decorator';
+import type { InferenceCall, InferenceResult } from '../../inference/inference-call';
+import { InferenceService } from '../../inference/inference.service';
+import { NoProductionVersion } from '../../models/models.errors';
+import { Call } from '../codec.interceptor';
+import { LABEL, LABEL_UNKNOWN, MODEL, MODEL_UNKNOWN, VERSION, VERSION_UNKNOWN } from './path-parameters';
+import { PREDICT_REFUSALS } from './predict-refusals';
+import { TensorflowCodecInterceptor } from './tensorflow-codec.interceptor';
+
+const ROW = [5.1, 3.5, 1.4, 0.2];
+const BODY = ApiBody({
+  schema: { type: 'object' },
+  examples: {
+    rows: { summary: 'row by row', value: { instances: [ROW, ROW] } },
+    columns: { summary: 'input by input', value: { inputs: [ROW, ROW] } },
+  },
+});
+const ANSWER = ApiOkResponse({
+  description: 'The answer, in the form of the question',
+  content: {
+    'application/json': {
+      schema: { type: 'object' },
+      examples: {
+        rows: { value: { predictions: [{ label: 'setosa', probabilities: [0.98, 0.02, 0.0] }] } },
+        columns: { value: { outputs: { label: ['setosa'], probabilities: [[0.98, 0.02, 0.0]] } } },
+      },
+    },
+  },
+});
+
+/** What the three ways to name a version have in common. */
+const Predict = (path: string): MethodDecorator =>
+  applyDecorators(Post(path), HttpCode(200), Scope('predict'), UseInterceptors(TensorflowCodecInterceptor), MODEL, BODY, ANSWER);
+
+@ApiTags('tensorflow serving')
+@Controller('v1/models')
+export class TensorflowPredictController {
+  constructor(private readonly inference: InferenceService) {}
+
+  @Predict(String.raw`:model\:predict`)
+  @ApiOperation({ summary: 'Ask the production version', description: 'Row by row as `instances`, or input by input as `inputs`.' })
+  @Refuses(...MODEL_UNKNOWN, new NoProductionVersion('iris', [1]), ...PREDICT_REFUSALS)
+  predict(@Call() call: InferenceCall): Promise<InferenceResult> {
+    return this.inference.run(call);
+  }
+
+  @Predict(String.raw`:model/versions/:version\:predict`)
+  @VERSION
+  @ApiOperation({ summary: 'Ask a version' })
+  @Refuses(...MODEL_UNKNOWN, ...VERSION_UNKNOWN, ...PREDICT_REFUSALS)
+  predictVersion(@Call() call: InferenceCall): Promise<InferenceResult> {
+    return this.inference.run(call);
+  }
+
+  @Predict(String.raw`:model/labels/:label\:predict`)
+  @LABEL
+  @ApiOperation({ summary: 'Ask the version that a label points at' })
+  @Refuses(...MODEL_UNKNOWN, ...LABEL_UNKNOWN, ...PREDICT_REFUSALS)
+  predictLabel(@Call() call: InferenceCall): Promise<InferenceResult> {
+    return this.inference.run(call);
+  }
+}

@@ -65,6 +65,22 @@ const ROUTES: Readonly<Record<string, readonly Scope[] | 'public'>> = {
   'post /v2/repository/index': ['models:read'],
   'post /v2/repository/models/:model/load': ['promote'],
   'post /v2/repository/models/:model/unload': ['promote'],
+  [String.raw`post /v1/models/:model\:predict`]: ['predict'],
+  [String.raw`post /v1/models/:model/versions/:version\:predict`]: ['predict'],
+  [String.raw`post /v1/models/:model/labels/:label\:predict`]: ['predict'],
+  [String.raw`post /v1/models/:model\:classify`]: ['predict'],
+  [String.raw`post /v1/models/:model/versions/:version\:classify`]: ['predict'],
+  [String.raw`post /v1/models/:model/labels/:label\:classify`]: ['predict'],
+  [String.raw`post /v1/models/:model\:regress`]: ['predict'],
+  [String.raw`post /v1/models/:model/versions/:version\:regress`]: ['predict'],
+  [String.raw`post /v1/models/:model/labels/:label\:regress`]: ['predict'],
+  'get /v1/models': ['models:read', 'predict'],
+  'get /v1/models/:model': ['models:read', 'predict'],
+  'get /v1/models/:model/metadata': ['models:read', 'predict'],
+  'get /v1/models/:model/versions/:version': ['models:read', 'predict'],
+  'get /v1/models/:model/versions/:version/metadata': ['models:read', 'predict'],
+  'get /v1/models/:model/labels/:label': ['models:read', 'predict'],
+  'get /v1/models/:model/labels/:label/metadata': ['models:read', 'predict'],
 };
 
 interface Route {
@@ -117,7 +133,8 @@ function liveRoutes(): readonly Route[] {
 
 /** A path that the route takes. */
 function concrete(path: string): string {
-  return path.replace(':model', 'line').replace(':version', '1').replace(':alias', 'champion').replace(':file', 'swagger-ui.css');
+  const plain = path.replaceAll('\\', '').replace(':label', 'champion');
+  return plain.replace(':model', 'line').replace(':version', '1').replace(':alias', 'champion').replace(':file', 'swagger-ui.css');
 }
 
 const agent = new Agent({ keepAlive: true });

@@ -3,11 +3,10 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
 import { modelName } from '../../models/model-name';
-import { NoProductionVersion } from '../../models/models.errors';
 import { RegistryState } from '../../models/registry/registry-state';
 import { selectVersion } from '../../models/serving/version-selector';
 import { modelSpec } from './model-spec';
-import { LABEL, LABEL_UNKNOWN, MODEL, MODEL_UNKNOWN, VERSION, VERSION_UNKNOWN } from './path-parameters';
+import { LABEL, LABEL_UNKNOWN, MODEL, MODEL_UNKNOWN, NOTHING_IN_PRODUCTION, VERSION, VERSION_UNKNOWN } from './path-parameters';
 import { selectorOf, type Target } from './target';
 
 const SIGNATURE = {
@@ -29,7 +28,7 @@ export class TensorflowMetadataController {
   @MODEL
   @ApiOperation({ summary: 'What the production version of a model takes and gives' })
   @METADATA
-  @Refuses(...MODEL_UNKNOWN, new NoProductionVersion('iris', [1]))
+  @Refuses(...MODEL_UNKNOWN, NOTHING_IN_PRODUCTION)
   model(@Param() target: Target): object {
     return this.describe(target);
   }

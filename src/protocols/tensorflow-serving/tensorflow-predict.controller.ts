@@ -4,9 +4,8 @@ import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
 import type { InferenceCall, InferenceResult } from '../../inference/inference-call';
 import { InferenceService } from '../../inference/inference.service';
-import { NoProductionVersion } from '../../models/models.errors';
 import { Call } from '../codec.interceptor';
-import { LABEL, LABEL_UNKNOWN, MODEL, MODEL_UNKNOWN, VERSION, VERSION_UNKNOWN } from './path-parameters';
+import { LABEL, LABEL_UNKNOWN, MODEL, MODEL_UNKNOWN, NOTHING_IN_PRODUCTION, VERSION, VERSION_UNKNOWN } from './path-parameters';
 import { PREDICT_REFUSALS } from './predict-refusals';
 import { TensorflowCodecInterceptor } from './tensorflow-codec.interceptor';
 
@@ -42,7 +41,7 @@ export class TensorflowPredictController {
 
   @Predict(String.raw`:model\:predict`)
   @ApiOperation({ summary: 'Ask the production version', description: 'Row by row as `instances`, or input by input as `inputs`.' })
-  @Refuses(...MODEL_UNKNOWN, new NoProductionVersion('iris', [1]), ...PREDICT_REFUSALS)
+  @Refuses(...MODEL_UNKNOWN, NOTHING_IN_PRODUCTION, ...PREDICT_REFUSALS)
   predict(@Call() call: InferenceCall): Promise<InferenceResult> {
     return this.inference.run(call);
   }

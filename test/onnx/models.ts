@@ -56,9 +56,21 @@ function linearWith(weights: Tensor, bias: Tensor): Buffer {
 }
 
 /** y = x, for any datatype number (`DTYPE`) and any dims. */
-export function identity(datatype: number, dims: readonly Dim[]): Buffer {
+export function identity(datatype: number, dims: readonly Dim[], y = 'y'): Buffer {
   const value = (name: string) => ({ name, dtype: datatype, dims });
-  return onnxModel({ graph: { name: 'identity', inputs: [value('x')], outputs: [value('y')], nodes: [node('Identity', ['x'], ['y'])] } });
+  return onnxModel({ graph: { name: 'identity', inputs: [value('x')], outputs: [value(y)], nodes: [node('Identity', ['x'], [y])] } });
+}
+
+/** x FP32 [N] to y = x and total, the sum of x, a scalar. */
+export function withTotal(): Buffer {
+  return onnxModel({
+    graph: {
+      name: 'with-total',
+      inputs: [float('x', ['N'])],
+      outputs: [float('y', ['N']), float('total', [])],
+      nodes: [node('Identity', ['x'], ['y']), node('ReduceSum', ['x'], ['total'], { keepdims: { int: 0 } })],
+    },
+  });
 }
 
 /** x FP32 [N, 2] to label INT64 [N] (0, 1 or 2; [1,0] is 0, [0,1] is 1, [-1,-1] is 2) and probabilities FP32 [N, 3]. */

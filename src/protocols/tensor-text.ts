@@ -13,21 +13,29 @@ export interface TextStyle {
 type Write = (value: number | bigint | string) => string;
 
 /** The elements as one JSON array, row-major. NaN and infinity become null, 64-bit integers all their digits, FP32 its shortest text. */
-export function flatText({ datatype, data }: Tensor, style: TextStyle = {}): string {
-  return `[${Array.from(data as ArrayLike<number>, writerOf(datatype, style)).join(',')}]`;
+export function flatText(tensor: Tensor, style: TextStyle = {}): string {
+  return `[${elementTexts(tensor, style).join(',')}]`;
 }
 
 /** The elements as JSON arrays in arrays, as deep as the shape is long; a scalar is no array. Numbers as in `flatText`. */
-export function nestedText({ datatype, data, shape }: Tensor, style: TextStyle = {}): string {
-  const texts = Array.from(data as ArrayLike<number>, writerOf(datatype, style));
-  return nest(texts, 0, shape);
+export function nestedText(tensor: Tensor, style: TextStyle = {}): string {
+  return nest(elementTexts(tensor, style), 0, tensor.shape);
 }
 
 /** As `nestedText`, but each part of the first dimension for itself. */
-export function rowTexts({ datatype, data, shape: [rows = 0, ...inner] }: Tensor, style: TextStyle = {}): readonly string[] {
-  const texts = Array.from(data as ArrayLike<number>, writerOf(datatype, style));
+export function rowTexts(tensor: Tensor, style: TextStyle = {}): readonly string[] {
+  const [rows = 0, ...inner] = tensor.shape;
+  const texts = elementTexts(tensor, style);
   const step = elementsOf(inner);
   return Array.from({ length: rows }, (_, row) => nest(texts, row * step, inner));
+}
+
+/** A plain loop: Array.from takes half as long again over a typed array. */
+function elementTexts({ datatype, data }: Tensor, style: TextStyle): readonly string[] {
+  const write = writerOf(datatype, style);
+  const texts: string[] = [];
+  for (let at = 0; at < data.length; at++) texts.push(write(data[at] as number | bigint | string));
+  return texts;
 }
 
 function nest(texts: readonly string[], start: number, [length, ...inner]: readonly number[]): string {

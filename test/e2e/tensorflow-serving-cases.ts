@@ -173,9 +173,16 @@ const REFUSED: readonly Case[] = [
     '{"instances":[1]}',
     'instances[0] (input "x") is not true or false: expected true or false, got 1',
   ),
-  refuse('text', 'a number for a text', '{"instances":[1]}', 'instances[0] (input "x") is not a text without NUL and without lone surrogates: expected a text without NUL and without lone surrogates, got 1'), // prettier-ignore
+  refuse('text', 'a number for a text', '{"instances":[1]}', 'instances[0] (input "x") is not a text without lone surrogates: expected a text without lone surrogates, got 1'), // prettier-ignore
   refuse('text', 'what is no base64', '{"instances":[{"b64":"a"}]}', 'instances[0] (input "x").b64 is not base64 with its padding: expected base64 with its padding, got "a"'), // prettier-ignore
-  refuse('text', 'base64 of what is no text', '{"instances":[{"b64":"/w=="}]}', 'instances[0] (input "x").b64 is not base64 of UTF-8: expected base64 of UTF-8, got "/w=="'), // prettier-ignore
+  refuse(
+    'text',
+    'base64 of what is no text',
+    '{"instances":[{"b64":"/w=="}]}',
+    'instances[0] (input "x").b64 cannot be given to the engine as it is: expected base64 of UTF-8',
+    422,
+  ),
+  refuse('text', 'base64 of NUL', '{"instances":[{"b64":"AA=="}]}', 'instances[0] (input "x") cannot be given to the engine as it is: expected a text without NUL', 422), // prettier-ignore
   refuse('half', 'halves', '{"instances":[1]}', 'The input "x" is of FP16, for which this dialect has no JSON: ask at /api/v1/predict or in binary at /v2: expected a datatype that TensorFlow Serving writes as JSON, got FP16', 501), // prettier-ignore
   { title: 'NaN, told as null and counted', path: '/v1/models/root:predict', body: '{"instances":[[-1],[4]]}', answer: '{"predictions":[[null],[2.0]]}', answered: { 'x-non-finite': '1' } }, // prettier-ignore
   refuse('picky', 'NaN where the metadata refuses it', '{"instances":[[-1]]}', 'The model answers NaN or infinity in "y", and its metadata says nonFinite: reject: expected finite numbers', 422), // prettier-ignore

@@ -9,6 +9,7 @@ import {
   InvalidValue,
   ModelQuarantined,
   NumberNotRepresentable,
+  TextNotRepresentable,
 } from '../../runtime/runtime.errors';
 import { BodyTooLarge, MalformedBody, MalformedEncoding, MalformedJson, UnsupportedMediaType } from '../../wire/wire.errors';
 import { RaggedRows } from '../protocols.errors';
@@ -32,6 +33,7 @@ export const PREDICT_REFUSALS: readonly AppError[] = [
   new ShapeMismatch('instances[0] (input "features")', '4 values', '5 values'),
   new BatchInconsistent('summary', 2, [1]),
   new DatatypeWithoutJson('input', 'features', 'FP16'),
+  new TextNotRepresentable('instances[0] (input "features").b64', 'base64 of UTF-8'),
   new NonFiniteOutput('probabilities'),
   new InferenceFailed('index out of bounds'),
   new TooManyCalls('of "iris"', 256),

@@ -33,7 +33,8 @@ export function formOf(body: unknown): Form {
 
 /**
  * What a body asks of a model with this signature.
- * @throws DatatypeWithoutJson, MalformedBody, RaggedRows, ShapeMismatch, InvalidValue, NumberNotRepresentable
+ * @throws DatatypeWithoutJson, MalformedBody, RaggedRows, ShapeMismatch, InvalidValue, NumberNotRepresentable,
+ *   TextNotRepresentable
  */
 export function decodePredict(form: Form, body: unknown, signature: Signature): PredictRequest {
   refuseHalves(signature);

@@ -1,5 +1,5 @@
 import { elementSink, type ElementSink, type Where } from '../../runtime/elements';
-import { InvalidValue } from '../../runtime/runtime.errors';
+import { InvalidValue, TextNotRepresentable } from '../../runtime/runtime.errors';
 import type { TensorSpec } from '../../runtime/tensor';
 
 /**
@@ -34,6 +34,6 @@ function textOf({ b64 }: { readonly b64: unknown }, where: Where): string {
   try {
     return UTF8.decode(bytes);
   } catch {
-    throw new InvalidValue(`${where()}.b64`, 'base64 of UTF-8', b64);
+    throw new TextNotRepresentable(`${where()}.b64`, 'base64 of UTF-8');
   }
 }

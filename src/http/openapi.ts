@@ -60,6 +60,7 @@ export function openApiDocument(app: NestExpressApplication): OpenAPIObject {
     .setVersion(SERVICE.version)
     .addTag('predictions', 'Ask a model')
     .addTag('open inference', 'Ask a model in the Open Inference Protocol v2')
+    .addTag('tensorflow serving', 'Ask a model as TensorFlow Serving or KServe (v1) is asked')
     .addTag('models', 'What there is, and what is served')
     .addTag('operation', 'Probes and figures')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key' }, 'bearer')

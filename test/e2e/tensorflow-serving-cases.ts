@@ -162,7 +162,8 @@ const REFUSED: readonly Case[] = [
   refuse('plain', 'a text for a number', '{"instances":["1"]}', 'instances[0] (input "x") is not a number: expected a number, got "1"'),
   refuse('plain', 'base64 for a number', '{"instances":[{"b64":"MQ=="}]}', 'instances[0] (input "x") is not a number: expected a number, got an object'), // prettier-ignore
   refuse('plain', 'truth for a number', '{"instances":[true]}', 'instances[0] (input "x") is not a number: expected a number, got true'),
-  refuse('plain', 'null for a number', '{"instances":[null]}', 'instances[0] (input "x") is not a number: expected a number, got null'),
+  refuse('byte', 'null for a whole number', '{"instances":[null]}', 'instances[0] (input "x") is not a whole number from 0 to 255: expected a whole number from 0 to 255, got null'), // prettier-ignore
+  { title: 'null, which is NaN', path: '/v1/models/plain:predict', body: '{"instances":[null,1]}', answer: '{"predictions":[null,1.0]}', answered: { 'x-non-finite': '1' } }, // prettier-ignore
   refuse('long', 'a text for a whole number', '{"instances":["1"]}', 'instances[0] (input "x") is not a whole number: expected a whole number, got "1"'), // prettier-ignore
   refuse('long', 'a part of a number', '{"instances":[1.5]}', 'instances[0] (input "x") is not a whole number: expected a whole number, got 1.5'), // prettier-ignore
   refuse('long', 'more than 64 bits', '{"instances":[9223372036854775808]}', 'instances[0] (input "x") cannot be told exactly: a number that INT64 can hold: expected a number that INT64 can hold, got 9223372036854775808'), // prettier-ignore

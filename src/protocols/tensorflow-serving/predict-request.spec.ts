@@ -58,6 +58,8 @@ describe(decodePredict, () => {
     ['{"instances":[{"b64":"aGk="},"ho"]}', spec('x', [ANY], 'BYTES'), { rows: 2, shape: [2], data: ['hi', 'ho'] }],
     ['{"instances":[{"x":{"b64":"8J+Qjg=="}}]}', spec('x', [ANY], 'BYTES'), { rows: 1, shape: [1], data: ['🐎'] }],
     ['{"instances":[{"b64":""}]}', spec('b64', [ANY], 'BYTES'), { rows: 1, shape: [1], data: [''] }],
+    ['{"inputs":[1,null]}', spec('x', [2]), { rows: undefined, shape: [2], data: [1, Number.NaN] }],
+    ['{"inputs":null}', spec('x', [], 'FP64'), { rows: undefined, shape: [], data: [Number.NaN] }],
     ['{"inputs":[true,false]}', spec('x', [2], 'BOOL'), { rows: undefined, shape: [2], data: [1, 0] }],
     ['{"inputs":[1.0,2e0,-0]}', spec('x', [3], 'INT8'), { rows: undefined, shape: [3], data: [1, 2, 0] }],
     ['{"inputs":[9223372036854775807]}', spec('x', [1], 'INT64'), { rows: undefined, shape: [1], data: [2n ** 63n - 1n] }],
@@ -89,7 +91,6 @@ describe(decodePredict, () => {
     ['one name more', '{"instances":[{"x":[1,2]},{"x":[1,2],"y":1}]}', 'MALFORMED_BODY', 'instances[1].y is no input of the model', 'an object with exactly x', 'x, y'],
     ['a text for a number', '{"instances":[[1,"2"]]}', 'INVALID_VALUE', 'instances[0][1] (input "x") is not a number', 'a number', '"2"'],
     ['base64 for a number', '{"inputs":[[1,{"b64":"aGk="}]]}', 'INVALID_VALUE', 'inputs[0][1] (input "x") is not a number', 'a number', 'an object'],
-    ['null', '{"inputs":{"x":[[1,null]]}}', 'INVALID_VALUE', 'inputs.x[0][1] is not a number', 'a number', 'null'],
     ['truth for a number', '{"inputs":{"x":[[1,true]]}}', 'INVALID_VALUE', 'inputs.x[0][1] is not a number', 'a number', 'true'],
     ['a number beyond float32', '{"inputs":[[1,1e39]]}', 'NUMBER_NOT_REPRESENTABLE', 'inputs[0][1] (input "x") cannot be told exactly: a number that FP32 can hold', 'a number that FP32 can hold', '1e+39'],
     ['no such name', '{"inputs":{"y":[[1,2]]}}', 'MALFORMED_BODY', "Missing named input: x in 'inputs' object", 'an object with x', 'y'],
@@ -111,6 +112,7 @@ describe(decodePredict, () => {
     [spec('x', [ANY], 'INT32'), '{"instances":[1.5]}', ['INVALID_VALUE', 'instances[0] (input "x") is not a whole number from -2147483648 to 2147483647', 'a whole number from -2147483648 to 2147483647', '1.5']],
     [spec('x', [ANY], 'INT64'), '{"instances":["5"]}', ['INVALID_VALUE', 'instances[0] (input "x") is not a whole number', 'a whole number', '"5"']],
     [spec('x', [ANY], 'INT64'), '{"instances":[9223372036854775808]}', ['NUMBER_NOT_REPRESENTABLE', 'instances[0] (input "x") cannot be told exactly: a number that INT64 can hold', 'a number that INT64 can hold', '9223372036854775808']],
+    [spec('x', [ANY], 'INT8'), '{"instances":[null]}', ['INVALID_VALUE', 'instances[0] (input "x") is not a whole number from -128 to 127', 'a whole number from -128 to 127', 'null']],
     [spec('x', [ANY], 'BOOL'), '{"instances":[1]}', ['INVALID_VALUE', 'instances[0] (input "x") is not true or false', 'true or false', '1']],
     [spec('x', [ANY], 'BYTES'), '{"instances":[5]}', ['INVALID_VALUE', 'instances[0] (input "x") is not a text without lone surrogates', 'a text without lone surrogates', '5']],
     [spec('x', [ANY], 'BYTES'), '{"instances":[{"b64":"AA=="}]}', ['TEXT_NOT_REPRESENTABLE', 'instances[0] (input "x") cannot be given to the engine as it is', 'a text without NUL', undefined]],
@@ -141,7 +143,7 @@ const { seed } = Chance;
 describe(`a lie about a shape (CRASH_SEED=${seed})`, () => {
   const LIES = [
     '"text"',
-    'null',
+    'true',
     '{}',
     '{"x":1}',
     '[]',
@@ -152,17 +154,17 @@ describe(`a lie about a shape (CRASH_SEED=${seed})`, () => {
     '1e999',
     '[['.repeat(25) + ']]'.repeat(25),
   ];
-  const SPECS = [spec('x', [ANY, 3]), spec('x', [ANY, ANY, 2]), spec('x', [ANY, ANY], 'INT64'), spec('x', [ANY, 2], 'BOOL')];
+  const SPECS = [spec('x', [ANY, 3]), spec('x', [ANY, ANY, 2]), spec('x', [ANY, ANY], 'INT64'), spec('x', [ANY, 2], 'INT8')];
 
   /** A valid tensor whose list or element at a random place is something else. @returns what is wrong, and how deep */
-  function lie(chance: Chance, { shape, datatype }: TensorSpec): { readonly text: string; readonly depth: number } {
+  function lie(chance: Chance, { shape }: TensorSpec): { readonly text: string; readonly depth: number } {
     const lengths = shape.map((length) => (length === ANY ? chance.whole(2, 4) : length));
     const depth = chance.whole(1, lengths.length);
     const place = lengths.slice(0, depth).map((length) => chance.whole(0, length - 1));
     const write = (trail: readonly number[]): string => {
       if (trail.length === depth && trail.every((index, axis) => index === place[axis])) return chance.oneOf(LIES);
       const length = lengths[trail.length];
-      if (length === undefined) return datatype === 'BOOL' ? 'true' : '1';
+      if (length === undefined) return '1';
       return `[${Array.from({ length }, (_, at) => write([...trail, at])).join(',')}]`;
     };
     return { text: write([]), depth };

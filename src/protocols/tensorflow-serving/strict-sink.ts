@@ -4,21 +4,24 @@ import type { TensorSpec } from '../../runtime/tensor';
 
 /**
  * Room for elements as TensorFlow Serving takes them: no number comes as a text, and a text may come as `{"b64": …}`. Whole numbers may be
- * written with a point (`1.0`), which JSON.parse does not tell from `1`.
+ * written with a point (`1.0`), which JSON.parse does not tell from `1`; and null is NaN, as we write it ourselves.
  */
 export function strictSink({ datatype }: TensorSpec, length: number): ElementSink {
   const sink = elementSink(datatype, length);
-  if (datatype === 'BYTES') {
-    return { data: sink.data, set: (at, value, where) => sink.set(at, isBase64(value) ? textOf(value, where) : value, where) };
+  const { data } = sink;
+  if (datatype === 'FP32' || datatype === 'FP64') {
+    const floats = data as Float64Array;
+    return { data, set: (at, value, where) => (value === null ? void (floats[at] = Number.NaN) : sink.set(at, value, where)) };
   }
-  if (datatype !== 'INT64' && datatype !== 'UINT64') return sink;
-  return {
-    data: sink.data,
-    set(at, value, where) {
-      if (typeof value === 'string') throw new InvalidValue(where(), 'a whole number', value);
-      sink.set(at, value, where);
-    },
-  };
+  if (datatype === 'BYTES') return { data, set: (at, value, where) => sink.set(at, isBase64(value) ? textOf(value, where) : value, where) };
+  return datatype === 'INT64' || datatype === 'UINT64'
+    ? { data, set: (at, value, where) => sink.set(at, noText(value, where), where) }
+    : sink;
+}
+
+function noText(value: unknown, where: Where): unknown {
+  if (typeof value === 'string') throw new InvalidValue(where(), 'a whole number', value);
+  return value;
 }
 
 /** Whether something is `{"b64": …}`, which is a value, and not an object of values by name. */

@@ -10,6 +10,8 @@ import { PREDICT_REFUSALS } from './predict-refusals';
 import { TensorflowCodecInterceptor } from './tensorflow-codec.interceptor';
 
 const ROW = [5.1, 3.5, 1.4, 0.2];
+const ABOUT =
+  'Row by row as `instances`, or input by input as `inputs`. Texts may come as `{"b64": …}`; whole numbers may be written as `1.0`; `null` is NaN.';
 const BODY = ApiBody({
   schema: { type: 'object' },
   examples: {
@@ -40,7 +42,7 @@ export class TensorflowPredictController {
   constructor(private readonly inference: InferenceService) {}
 
   @Predict(String.raw`:model\:predict`)
-  @ApiOperation({ summary: 'Ask the production version', description: 'Row by row as `instances`, or input by input as `inputs`.' })
+  @ApiOperation({ summary: 'Ask the production version', description: ABOUT })
   @Refuses(...MODEL_UNKNOWN, NOTHING_IN_PRODUCTION, ...PREDICT_REFUSALS)
   predict(@Call() call: InferenceCall): Promise<InferenceResult> {
     return this.inference.run(call);

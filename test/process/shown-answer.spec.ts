@@ -5,10 +5,10 @@ const text = (shown: string, said: string) => differenceOf({ language: 'text', t
 
 describe(examplesOf, () => {
   it('gives each command the answers below it', () => {
-    const markdown = '# Title\n```sh\none\n```\nsays\n```text\n1\n```\nand\n```json\n{}\n```\n```sh\ntwo\n```\n```sql\nno\n```\n';
+    const markdown = '# Title\n```sh\none\n```\nsays\n```text\n1\n```\nand\n```json\n{}\n```\n```js\ntwo\n```\n```sql\nno\n```\n';
     expect(examplesOf(markdown)).toEqual([
-      { commands: 'one\n', answers: [{ language: 'text', text: '1\n' }, { language: 'json', text: '{}\n' }] }, // prettier-ignore
-      { commands: 'two\n', answers: [] },
+      { language: 'sh', commands: 'one\n', answers: [{ language: 'text', text: '1\n' }, { language: 'json', text: '{}\n' }] }, // prettier-ignore
+      { language: 'js', commands: 'two\n', answers: [] },
     ]);
   });
 });

@@ -1,5 +1,6 @@
 /** Commands of a document, and the answers that it shows below them. */
 export interface Example {
+  readonly language: 'sh' | 'js' | 'python';
   readonly commands: string;
   readonly answers: readonly ShownAnswer[];
 }
@@ -9,13 +10,16 @@ export interface ShownAnswer {
   readonly text: string;
 }
 
-/** Each ```sh block with the ```json and ```text blocks that come before the next one. */
+/** Each block of a program (```sh, ```js, ```python) with the ```json and ```text blocks that come before the next one. */
 export function examplesOf(markdown: string): readonly Example[] {
-  const blocks = [...markdown.matchAll(/^```(sh|json|text)\n(.*?)^```$/gms)].map(([, language, text]) => [language, text] as const);
-  const starts = blocks.flatMap(([language], at) => (language === 'sh' ? [at] : []));
+  const blocks = [...markdown.matchAll(/^```(sh|js|python|json|text)\n(.*?)^```$/gms)].map(([, language = '', text = '']) => ({
+    language,
+    text,
+  }));
+  const starts = blocks.flatMap(({ language }, at) => (language === 'json' || language === 'text' ? [] : [at]));
   return starts.map((start, nth) => {
-    const answers = blocks.slice(start + 1, starts[nth + 1]).map(([language, text]) => ({ language, text }) as ShownAnswer);
-    return { commands: blocks[start]?.[1] as string, answers };
+    const { language, text: commands } = blocks[start] as (typeof blocks)[number];
+    return { language, commands, answers: blocks.slice(start + 1, starts[nth + 1]) } as Example;
   });
 }
 

@@ -11,6 +11,8 @@ export interface ErrorAnswer {
 const OPEN_INFERENCE = /^\/v2(\/|$)/i;
 const TENSORFLOW_SERVING = /^\/v1(\/|$)/i;
 const BAD_REQUEST = 400;
+const MEMBER = /[.[]/;
+const LONG = 8;
 
 /**
  * An error in the words of the dialect that was spoken. A problem (RFC 9457); or `{"error": …}` as the Open Inference Protocol and
@@ -41,8 +43,17 @@ function tensorflowSentence(error: AppError): string {
   return error.code === 'ROUTE_NOT_FOUND' ? `Malformed request: ${error.details.actual}` : sentenceOf(error);
 }
 
-/** Clients of these dialects show one text: what was wanted and what came are part of it. */
-function sentenceOf({ message, details: { expected, actual } }: AppError): string {
-  const told = [...(expected === undefined ? [] : [`expected ${expected}`]), ...(actual === undefined ? [] : [`got ${actual}`])];
-  return told.length === 0 ? message : `${message}: ${told.join(', ')}`;
+/** Clients of these dialects show one text: what was wanted and what came are part of it, and which member of the body it is about. */
+function sentenceOf({ message, details: { field, expected, actual } }: AppError): string {
+  const where = field !== undefined && MEMBER.test(field) && !message.includes(field) ? ` (${field})` : '';
+  const told = [
+    ...(expected === undefined ? [] : [`expected ${expected}`]),
+    ...(actual === undefined || tells(message, actual) ? [] : [`got ${actual}`]),
+  ];
+  return told.length === 0 ? message + where : `${message}${where}: ${told.join(', ')}`;
+}
+
+/** A short value may stand in a sentence by chance. */
+function tells(message: string, actual: string): boolean {
+  return message.includes(`"${actual}"`) || (actual.length >= LONG && message.includes(actual));
 }

@@ -1,7 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import { AccessLog } from '../logging/access-log';
 import { CorrelationContext } from '../logging/correlation-context';
-import { CORRELATION_HEADER, openRecord, type RequestRecord } from '../logging/request-record';
+import { CORRELATION_HEADER, openRecord, type RequestRecord, routeOf } from '../logging/request-record';
 import type { HttpMetrics } from '../metrics/http-metrics';
 import type { Drainer } from './drainer';
 import { isUnread } from './leave-unread';
@@ -41,11 +41,6 @@ export function firstMiddleware({ log, metrics, drainer }: Witnesses) {
 function readOut(request: Request): void {
   request.resume();
   setTimeout(() => request.complete || request.socket.destroy(), LINGER_MS).unref();
-}
-
-/** The template that Express matched, for what ended before the interceptors (a guard, a 404). */
-function routeOf(request: Request): string {
-  return (request.route as { path?: string } | undefined)?.path ?? 'unmatched';
 }
 
 function identityOf({ correlationId, traceId }: RequestRecord): { correlationId: string; traceId?: string } {

@@ -1,7 +1,7 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { Request } from 'express';
 import type { Observable } from 'rxjs';
-import { recordOf } from './request-record';
+import { recordOf, routeOf } from './request-record';
 
 /** Puts route and model on the request's record. It only decorates: the id is there since the first middleware. */
 @Injectable()
@@ -9,7 +9,7 @@ export class CorrelationInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<Request>();
     const record = recordOf(request);
-    record.route = (request.route as { path: string }).path;
+    record.route = routeOf(request);
     const { model } = request.params;
     if (typeof model === 'string') record.model = model;
     return next.handle();

@@ -47,3 +47,9 @@ export function openRecord(request: IncomingMessage): RequestRecord {
 export function recordOf(request: IncomingMessage): RequestRecord {
   return (request as Recorded)[RECORD] ?? openRecord(request);
 }
+
+/** Template of the route that Express matched, as people write it: what it escapes is not. `unmatched` where there is none. */
+export function routeOf(request: IncomingMessage): string {
+  const { path = 'unmatched' } = (request as { route?: { readonly path?: string } }).route ?? {};
+  return path.includes('\\') ? path.replaceAll('\\', '') : path;
+}

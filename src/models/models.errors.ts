@@ -52,9 +52,9 @@ export class NoProductionVersion extends AppError {
   readonly code = 'NO_PRODUCTION_VERSION';
   readonly kind = 'not-found' as const;
   constructor(model: string, known: readonly number[]) {
-    super(`No version of "${model}" is in production: promote one, or ask for one with ?version=`, {
+    super(`No version of "${model}" is in production: promote one, or ask for a version by its number`, {
       field: 'version',
-      expected: `a production version, or ?version= with one of ${listed(known)}`,
+      expected: `a version in production, or one of ${listed(known)} asked for`,
       actual: 'none',
     });
   }

@@ -45,6 +45,10 @@ export class TensorJson {
   }
 }
 
+/** What other languages write into their JSON. */
+const NO_NUMBERS = /[[,:]\s*-?(NaN|Infinity)\s*[\],}]/;
+const NUMBERS = 'numbers; in the tensors of /v2 and /v1 null is NaN, and /v2 takes them as bytes';
+
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function parse(body: Uint8Array, rules: JsonRules): { readonly value: unknown; readonly text: string } {
@@ -55,6 +59,7 @@ function parse(body: Uint8Array, rules: JsonRules): { readonly value: unknown; r
   try {
     return { value: JSON.parse(text) as unknown, text };
   } catch (cause) {
+    if (NO_NUMBERS.test(text)) throw new MalformedJson('it has NaN or Infinity', { expected: NUMBERS, cause });
     throw new MalformedJson((cause as Error).message, { cause });
   }
 }

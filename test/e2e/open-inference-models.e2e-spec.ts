@@ -68,13 +68,13 @@ describe('a model', () => {
   });
 
   it.each([
-    ['/v2/models/nobody', 404, 'There is no model "nobody": got nobody'],
-    ['/v2/models/nobody/ready', 404, 'There is no model "nobody": got nobody'],
-    ['/v2/models/nobody/stats', 404, 'There is no model "nobody": got nobody'],
+    ['/v2/models/nobody', 404, 'There is no model "nobody"'],
+    ['/v2/models/nobody/ready', 404, 'There is no model "nobody"'],
+    ['/v2/models/nobody/stats', 404, 'There is no model "nobody"'],
     ['/v2/models/sum/versions/7', 404, 'The model "sum" has no version 7: expected one of 1, 2, got 7'],
     ['/v2/models/sum/versions/7/ready', 404, 'The model "sum" has no version 7: expected one of 1, 2, got 7'],
     ['/v2/models/sum/versions/7/stats', 404, 'The model "sum" has no version 7: expected one of 1, 2, got 7'],
-    ['/v2/models/sum/versions/loser', 404, 'The model "sum" has no alias "loser": expected one of production, champion, got loser'],
+    ['/v2/models/sum/versions/loser', 404, 'The model "sum" has no alias "loser": expected one of production, champion'],
     ['/v2/models/sum/versions/0', 400, 'version is not a valid name: expected a whole number from 1 on, got "0"'],
     ['/v2/models/Sum', 400, expect.stringContaining('model is not a valid name: expected 1 to 64 of a-z')],
   ])('is missed with a sentence that says all: %s', async (path, status, error) => {

@@ -227,7 +227,7 @@ describe(ModelCatalog, () => {
         await house.publish('iris', 1);
         await house.publish('iris', 2, 'archived');
         await house.catalog.loadProduction();
-        const details = { field: 'version', expected: 'a production version, or ?version= with one of 1, 2', actual: 'none' };
+        const details = { field: 'version', expected: 'a version in production, or one of 1, 2 asked for', actual: 'none' };
         const error = expect.objectContaining({ code: 'NO_PRODUCTION_VERSION', kind: 'not-found', details });
         expect(() => house.catalog.resolve('iris', selector)).toThrow(error);
       },

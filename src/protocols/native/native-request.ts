@@ -2,9 +2,9 @@ import { ShapeMismatch } from '../../inference/inference.errors';
 import type { VersionRecord } from '../../models/registry/registry-records';
 import { elementSink, type ElementSink } from '../../runtime/elements';
 import { InvalidValue } from '../../runtime/runtime.errors';
-import { elementsOf, type Tensor, type TensorSpec } from '../../runtime/tensor';
+import type { Tensor, TensorSpec } from '../../runtime/tensor';
 import { MalformedBody } from '../../wire/wire.errors';
-import { RaggedRows } from '../protocols.errors';
+import { nestedTensor } from '../nested-tensor';
 import { FeatureNamesMissing, MissingFeature, UnknownFeature } from './native.errors';
 
 /** A native request, decoded for one version. */
@@ -99,68 +99,18 @@ function pickAll(row: object, names: readonly string[], where: string): readonly
 }
 
 /** Rows of equal shape, one after another, as one tensor. A free dimension is as long as in the first row. */
-function stack(
-  rows: readonly unknown[],
-  { name, datatype, shape }: TensorSpec,
-  path: (row: number, at: readonly number[]) => string,
-): Tensor {
-  const inner = shape.slice(1);
-  const dimensions = concrete(rows[0], inner);
-  const size = elementsOf(dimensions);
-  if (shape.length === 0) {
-    if (rows.length > 1) throw new ShapeMismatch(name, 'one row: the input is a single value', `${rows.length} rows`);
+function stack(rows: readonly unknown[], spec: TensorSpec, path: (row: number, at: readonly number[]) => string): Tensor {
+  const { name, shape } = spec;
+  if (shape.length > 0) {
+    const anyRows = { ...spec, shape: [-1, ...shape.slice(1)] };
+    return nestedTensor(anyRows, rows, ([row = 0, ...at]) => path(row, at), sinkOf);
   }
-  // every shape first: no room is made for elements that did not come
-  rows.forEach((row, at) => refuseShape(row, dimensions, inner, [], (trail) => path(at, trail)));
-  const sink = elementSink(datatype, rows.length * size);
-  rows.forEach((row, at) => fill(sink, at * size, row, dimensions, [], (trail) => path(at, trail)));
-  return { name, datatype, shape: shape.length === 0 ? [] : [rows.length, ...dimensions], data: sink.data };
+  if (rows.length > 1) throw new ShapeMismatch(name, 'one row: the input is a single value', `${rows.length} rows`);
+  return nestedTensor(spec, rows[0], () => path(0, []), sinkOf);
 }
 
-function concrete(first: unknown, shape: readonly number[]): readonly number[] {
-  let level = first;
-  return shape.map((dimension) => {
-    const length = Array.isArray(level) ? level.length : 0;
-    level = Array.isArray(level) ? level[0] : undefined;
-    return dimension === -1 ? length : dimension;
-  });
-}
-
-/** @throws InvalidValue, ShapeMismatch, RaggedRows where a value is not made of arrays as long as `dimensions` say */
-function refuseShape(
-  value: unknown,
-  [length, ...inner]: readonly number[],
-  shape: readonly number[],
-  trail: readonly number[],
-  path: (trail: readonly number[]) => string,
-): void {
-  if (length === undefined) return;
-  const free = shape[0] === -1;
-  if (!Array.isArray(value)) throw new InvalidValue(path(trail), free ? 'an array' : `an array of ${length}`, value);
-  if (value.length !== length) throw wrongLength(path(trail), length, value.length, free);
-  if (inner.length > 0) value.forEach((each, at) => refuseShape(each, inner, shape.slice(1), [...trail, at], path));
-}
-
-function fill(
-  sink: ElementSink,
-  offset: number,
-  value: unknown,
-  [length, ...inner]: readonly number[],
-  trail: readonly number[],
-  path: (trail: readonly number[]) => string,
-): void {
-  if (length === undefined) return sink.set(offset, value, () => path(trail));
-  const values = value as readonly unknown[];
-  const step = elementsOf(inner);
-  for (let at = 0; at < length; at++) {
-    if (inner.length > 0) fill(sink, offset + at * step, values[at], inner, [...trail, at], path);
-    else sink.set(offset + at, values[at], () => path([...trail, at]));
-  }
-}
-
-function wrongLength(field: string, expected: number, actual: number, free: boolean): Error {
-  const details = [field, `${expected} values`, `${actual} values`] as const;
-  return free ? new RaggedRows(...details) : new ShapeMismatch(...details);
+function sinkOf({ datatype }: TensorSpec, length: number): ElementSink {
+  return elementSink(datatype, length);
 }
 
 function isObject(value: unknown): value is object {

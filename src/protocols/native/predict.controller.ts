@@ -3,30 +3,14 @@ import { ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } fro
 import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
 import type { InferenceCall, InferenceResult } from '../../inference/inference-call';
-import { NonFiniteOutput, ShapeMismatch, TooManyCalls } from '../../inference/inference.errors';
+import { ShapeMismatch } from '../../inference/inference.errors';
 import { InferenceService } from '../../inference/inference.service';
-import {
-  AliasNotFound,
-  InvalidName,
-  ModelNotFound,
-  ModelMemoryExceeded,
-  ModelUnavailable,
-  NoProductionVersion,
-  VersionNotFound,
-} from '../../models/models.errors';
-import {
-  CallExpired,
-  EngineCrashed,
-  EngineDeadlineExceeded,
-  InferenceFailed,
-  InvalidValue,
-  ModelQuarantined,
-  NumberNotRepresentable,
-  TextNotRepresentable,
-} from '../../runtime/runtime.errors';
-import { BodyTooLarge, MalformedBody, MalformedJson, UnsupportedMediaType } from '../../wire/wire.errors';
+import { AliasNotFound, InvalidName, ModelNotFound, NoProductionVersion, VersionNotFound } from '../../models/models.errors';
+import { InvalidValue } from '../../runtime/runtime.errors';
+import { MalformedBody, UnsupportedMediaType } from '../../wire/wire.errors';
 import { Call } from '../codec.interceptor';
 import { RaggedRows } from '../protocols.errors';
+import { SERVING_REFUSALS } from '../serving-refusals';
 import { NativeCodecInterceptor } from './native-codec.interceptor';
 import { FeatureNamesMissing, MissingFeature, RowsNotSeparable, UnknownFeature } from './native.errors';
 
@@ -65,20 +49,18 @@ export class PredictController {
     },
   })
   @Refuses(
+    ...SERVING_REFUSALS,
     new InvalidName('model', 'a name', 'Iris!'),
-    new MalformedJson('Unexpected end of JSON input'),
     new MalformedBody('The body must have features or instances, and nothing else', {
       field: 'body',
       expected: 'one member',
       actual: 'none',
     }),
-    new NumberNotRepresentable('features.petal_width_cm', 'a number that FP32 can hold', Number.POSITIVE_INFINITY),
     new RaggedRows('instances[1]', '3 values', '2 values'),
     new ModelNotFound('iris'),
     new NoProductionVersion('iris', [1]),
     new VersionNotFound('iris', 9, [1]),
     new AliasNotFound('iris', 'champion', []),
-    new BodyTooLarge(8_388_608),
     new UnsupportedMediaType('Content-Type', 'application/json', 'text/plain'),
     new MissingFeature('features.petal_width_cm', 'a value'),
     new UnknownFeature('features.colour', Object.keys(FEATURES)),
@@ -86,16 +68,6 @@ export class PredictController {
     new InvalidValue('features.petal_width_cm', 'a number', 'wide'),
     new ShapeMismatch('instances[0]', '4 values', '5 values'),
     new RowsNotSeparable('summary', 2),
-    new NonFiniteOutput('y'),
-    new TextNotRepresentable('features.name', 'a text without NUL'),
-    new InferenceFailed('index out of bounds'),
-    new TooManyCalls('of "iris"', 256),
-    new ModelUnavailable('iris', 1, 'The stored file of the model is not what was uploaded'),
-    new ModelMemoryExceeded('iris', 1, 2 ** 30, 2 ** 29),
-    new ModelQuarantined(4),
-    new EngineCrashed('SIGSEGV'),
-    new EngineDeadlineExceeded(10_000),
-    new CallExpired(),
   )
   predict(@Call() call: InferenceCall): Promise<InferenceResult> {
     return this.inference.run(call);

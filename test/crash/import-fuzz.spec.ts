@@ -9,7 +9,7 @@ import { endOwnHosts } from '../process/processes';
 import { FUZZ_CONFIG, fuzzImports } from './import-fuzz';
 import { describeImports } from './import-fuzz-suite';
 
-describeImports(2000, 240_000);
+describeImports(1000, 240_000);
 
 describe('the harness for damaged files', () => {
   const left: string[] = [];

@@ -10,15 +10,17 @@ const get = (path: string) => app.request().get(path);
 const post = (path: string, body?: object) => (body === undefined ? app.request().post(path) : app.request().post(path).send(body));
 const predict = (query = '') => app.predict('sum', { instances: [[1, 2]] }, query);
 
-beforeEach(async () => {
-  app = await TestApp.start({ env: { REQUIRED_MODELS: '' } });
+async function start(): Promise<void> {
+  app = await TestApp.start();
   await app.serve('sum', ONE);
   await app.upload('sum', TWO).expect(201);
   await app.request().put('/api/v1/models/sum/aliases/champion').send({ version: 2 }).expect(200);
-});
-afterEach(() => app.close());
+}
 
 describe('the server', () => {
+  beforeAll(start);
+  afterAll(() => app.close());
+
   it('is live and ready, in the words of every client', async () => {
     expect((await get('/v2/health/live').expect(200)).body).toEqual({ live: true });
     expect((await get('/v2/health/ready').expect(200)).body).toEqual({ ready: true, live: true });
@@ -46,6 +48,9 @@ describe('the server', () => {
 });
 
 describe('a model', () => {
+  beforeAll(start);
+  afterAll(() => app.close());
+
   it('tells what its production version takes and gives', async () => {
     expect((await get('/v2/models/sum').expect(200)).body).toEqual({
       name: 'sum',
@@ -107,6 +112,9 @@ describe('a model', () => {
 });
 
 describe('the repository', () => {
+  beforeEach(start);
+  afterEach(() => app.close());
+
   const INDEX = [
     { name: 'sum', version: '1', state: 'READY' },
     { name: 'sum', version: '2', state: 'READY' },
@@ -191,6 +199,9 @@ describe('the repository', () => {
 });
 
 describe('the statistics', () => {
+  beforeEach(start);
+  afterEach(() => app.close());
+
   interface Stats {
     readonly name: string;
     readonly version: string;

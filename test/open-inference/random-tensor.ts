@@ -1,6 +1,8 @@
 import { bytesOf, type ClientDatatype, type ClientTensor, SIZES, withLength } from './client';
 import type { Random } from './random';
 
+const FINITE = [0, -0, 1, -1, 0.1, 1e-45, 3.4028234663852886e38, 16_777_217, 5e-324, 2 ** 53];
+const FLOATS = [...FINITE, Infinity, -Infinity];
 const LETTERS = ['a', 'Z', '0', '"', '\\', '\n', '\u007f', 'ä', 'ß', '☃', '中', '🐎', '\u{10ffff}', '\ufeff', '\u2028', '\uffff', '{', ' '];
 
 /** Up to three dimensions, the first of which may be 0; some have none. */
@@ -30,7 +32,7 @@ function text(random: Random): Buffer {
 function spice(random: Random, datatype: ClientDatatype, bytes: Buffer, at: number, finite: boolean): void {
   if (datatype === 'FP32' || datatype === 'FP64') {
     const start = at * SIZES[datatype];
-    const values = [0, -0, 1, -1, 0.1, 1e-45, 3.4028234663852886e38, 16_777_217, 5e-324, 2 ** 53, ...(finite ? [] : [Infinity, -Infinity])];
+    const values = finite ? FINITE : FLOATS;
     const value = datatype === 'FP32' ? bytes.readFloatLE(start) : bytes.readDoubleLE(start);
     if (random.chance(4) || (finite && !Number.isFinite(value))) bytes.set(bytesOf(datatype, [random.pick(values)]), start);
   } else if (datatype === 'FP16' && random.chance(4)) {

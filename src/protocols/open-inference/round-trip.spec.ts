@@ -31,7 +31,8 @@ const free = (shape: readonly number[]): readonly number[] => shape.map(() => -1
 /** What changed on the way, if anything did. */
 function difference(request: ClientRequest, sent: ClientTensor, shape: readonly number[]): string | undefined {
   const back = throughCodecs(request, identityVersion(sent.datatype, shape));
-  return shown(back) === shown(sent) ? undefined : `${shown(sent)} came back as ${shown(back)}`;
+  const same = back.bytes.equals(sent.bytes) && back.datatype === sent.datatype && String(back.shape) === String(sent.shape);
+  return same ? undefined : `${shown(sent)} came back as ${shown(back)}`;
 }
 
 function shown({ datatype, shape, bytes }: ClientTensor): string {

@@ -17,6 +17,7 @@ describe(EngineSupervisor.name, () => {
   const double = models.file(linear([[2]]));
   const triple = models.file(linear([[3]]));
   const slow = models.file(slowLoop(600_000)); // some 300 ms
+  const slower = models.file(slowLoop(4_000_000)); // some 2 s, in which a host starts on any machine
   const endless = models.file(endlessLoop());
   const answerOf = (y: number) => ({ outputs: [column('y', y)], queueMs: expect.any(Number), inferMs: expect.any(Number) });
   const host = (): number => hostsOf(process.pid)[0] ?? 0;
@@ -83,7 +84,7 @@ describe(EngineSupervisor.name, () => {
   it('starts a spare for what waits behind a run that takes much longer than usual, and lets it go afterwards', async () => {
     const single = new EngineSupervisor(config, launcher, undefined, 1);
     await single.load(double);
-    const slowly = single.run(slow, callWith(1));
+    const slowly = single.run(slower, callWith(1));
     const waited = await single.run(double, callWith(1)).then(({ queueMs }) => queueMs);
     const busy = hostsOf(process.pid).length;
     const { inferMs } = await slowly;

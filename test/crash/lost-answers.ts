@@ -13,6 +13,7 @@ const MODEL = 'cut';
 /** How often a request is cut. */
 export const MIN_CUTS = 2;
 const MAX_CUTS = 3;
+const BUSY_MS = 100;
 const MAX_DELAY_MS = 60;
 
 /** What a client was told at last. */
@@ -50,11 +51,14 @@ export class LosingClient {
       return request(this.server.origin + path, { method: 'POST', headers, agent: false });
     };
     for (let left = this.chance.whole(MIN_CUTS, MAX_CUTS); left > 0; left--) await this.lose(ask(), body);
-    const asked = ask();
-    asked.end(body);
-    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
-    const { version } = (await json(answer)) as { readonly version: number };
-    return { status: answer.statusCode, version };
+    for (;;) {
+      const asked = ask();
+      asked.end(body);
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+      const { version } = (await json(answer)) as { readonly version: number };
+      if (answer.statusCode !== 429) return { status: answer.statusCode, version };
+      await sleep(BUSY_MS); // what was cut is still being worked on, and counts
+    }
   }
 
   /** Cuts while the body is sent, at any time after it, or when the answer begins: what the server has done by then nobody hears. */

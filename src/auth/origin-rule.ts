@@ -19,6 +19,7 @@ const HEADERS = [
   'x-api-key',
   'x-confirm',
   'x-correlation-id',
+  'x-request-deadline-ms',
 ];
 const EXPOSED =
   'ETag, Inference-Header-Content-Length, Location, Retry-After, Server-Timing, X-Cache, X-Correlation-Id, X-Model-Digest, X-Model-Version, X-Non-Finite';

@@ -245,6 +245,22 @@ export class InferenceConfig {
   @IsInt()
   @Min(1)
   readonly maxCalls: number = 1024;
+
+  @Setting(
+    'MAX_CALL_BYTES_PER_MODEL',
+    'Bytes of the inputs of predictions of one model that may wait or run at the same time; beyond it 429.',
+  )
+  @IsInt()
+  @Min(1024)
+  readonly maxCallBytesPerModel: number = 64 * MIB;
+
+  @Setting(
+    'MAX_CALL_BYTES',
+    'Bytes of the inputs of predictions that may wait or run at the same time, all models together; beyond it 429.',
+  )
+  @IsInt()
+  @Min(1024)
+  readonly maxCallBytes: number = 256 * MIB;
 }
 
 /** Every group, in the order of the table of settings. */

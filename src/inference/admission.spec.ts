@@ -1,12 +1,29 @@
-import { InferenceConfig } from '../config/app-config';
+import { InferenceConfig, RuntimeConfig } from '../config/app-config';
 import { Admission } from './admission';
+import { Coalescer } from './coalescer';
+import type { InferenceCall } from './inference-call';
 
-function admission(limits: { readonly maxCalls?: number; readonly maxCallsPerModel?: number }): Admission {
-  return new Admission(Object.assign(new InferenceConfig(), limits));
+interface Gate {
+  admit<T>(model: string, work: () => Promise<T>): Promise<T>;
+}
+
+function admission(limits: { readonly maxCalls?: number; readonly maxCallsPerModel?: number }): Gate {
+  const gate = new Admission(Object.assign(new InferenceConfig(), limits), new Coalescer(new RuntimeConfig()));
+  const callOf = (model: string) => ({ caller: 'ada', inputs: [], target: { record: { model } } }) as unknown as InferenceCall;
+  return {
+    async admit(model, work) {
+      const release = gate.admit(callOf(model));
+      try {
+        return await work();
+      } finally {
+        release();
+      }
+    },
+  };
 }
 
 /** A call that runs until it is told to end. */
-function openCall(gate: Admission, model: string) {
+function openCall(gate: Gate, model: string) {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   return { done: gate.admit(model, () => promise), resolve, reject };
 }
@@ -25,7 +42,7 @@ describe(Admission, () => {
     const calls = [openCall(gate, 'iris'), openCall(gate, 'iris')];
     const work = jest.fn();
     await expect(gate.admit('iris', work)).rejects.toThrow(
-      refusal('2 calls of "iris" are waiting or running already: try again in a moment', 'at most 2 calls at a time'),
+      refusal('Too many calls of "iris" are waiting or running already: try again in 1 s', 'at most 2 calls at a time'),
     );
     expect(work).not.toHaveBeenCalled();
     for (const { resolve } of calls) resolve('done');
@@ -36,7 +53,7 @@ describe(Admission, () => {
     const gate = admission({ maxCalls: 2, maxCallsPerModel: 2 });
     const calls = [openCall(gate, 'iris'), openCall(gate, 'price')];
     await expect(gate.admit('spam', async () => {})).rejects.toThrow(
-      refusal('2 calls in all are waiting or running already: try again in a moment', 'at most 2 calls at a time'),
+      refusal('Too many calls in all are waiting or running already: try again in 1 s', 'at most 2 calls at a time'),
     );
     for (const { resolve } of calls) resolve('done');
     await Promise.all(calls.map(({ done }) => done));
@@ -57,7 +74,7 @@ describe(Admission, () => {
   ])('makes room again when a call %s', async (_, end) => {
     const gate = admission({ maxCalls: 1, maxCallsPerModel: 1 });
     const call = openCall(gate, 'iris');
-    await expect(gate.admit('iris', async () => {})).rejects.toThrow('1 calls of "iris"');
+    await expect(gate.admit('iris', async () => {})).rejects.toThrow('Too many calls of "iris"');
     end(call);
     await Promise.allSettled([call.done]);
     await expect(gate.admit('iris', async () => 'answered')).resolves.toBe('answered');

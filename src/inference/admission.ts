@@ -1,33 +1,61 @@
 import { Injectable } from '@nestjs/common';
 import { InferenceConfig } from '../config/app-config';
+import type { Tensor } from '../runtime/tensor';
+import { CallBook } from './call-book';
+import { Coalescer } from './coalescer';
+import type { InferenceCall } from './inference-call';
 import { TooManyCalls } from './inference.errors';
 
-/** Counts the calls that wait or run, and turns away what is too much at once, before it costs anything. */
+/**
+ * Counts the calls that wait or run, and turns away what is too much at once, before it costs anything. Where there is no room the caller who
+ * has the most calls loses its newest one to a caller who has fewer.
+ */
 @Injectable()
 export class Admission {
-  private readonly byModel = new Map<string, number>();
-  private inAll = 0;
+  private readonly byModel = new Map<string, CallBook>();
+  private readonly all: CallBook;
 
-  constructor(private readonly config: InferenceConfig) {}
-
-  /** Does `work` if there is room for one more call of `model`. @throws TooManyCalls */
-  async admit<T>(model: string, work: () => Promise<T>): Promise<T> {
-    const { maxCalls, maxCallsPerModel } = this.config;
-    const running = this.byModel.get(model) ?? 0;
-    if (running >= maxCallsPerModel) throw new TooManyCalls(`of "${model}"`, maxCallsPerModel);
-    if (this.inAll >= maxCalls) throw new TooManyCalls('in all', maxCalls);
-    this.count(model, 1);
-    try {
-      return await work();
-    } finally {
-      this.count(model, -1);
-    }
+  constructor(
+    private readonly config: InferenceConfig,
+    private readonly coalescer: Coalescer,
+  ) {
+    this.all = new CallBook({ calls: config.maxCalls, bytes: config.maxCallBytes });
   }
 
-  private count(model: string, change: 1 | -1): void {
-    const running = (this.byModel.get(model) ?? 0) + change;
-    this.inAll += change;
-    if (running === 0) this.byModel.delete(model);
-    else this.byModel.set(model, running);
+  /** @returns to be called when the call is over @throws TooManyCalls where there is no room for one more */
+  admit({ caller, inputs, target }: InferenceCall): () => void {
+    const { model } = target.record;
+    const bytes = inputs.reduce((sum, input) => sum + bytesOf(input), 0);
+    const book = this.bookOf(model);
+    this.makeRoom(book, caller, bytes, model);
+    this.makeRoom(this.all, caller, bytes);
+    for (const each of [book, this.all]) each.enter(caller, bytes);
+    return () => {
+      const now = performance.now();
+      for (const each of [book, this.all]) each.leave(caller, bytes, now);
+      if (book.calls === 0 && this.byModel.size > this.config.maxCalls) this.byModel.delete(model);
+    };
   }
+
+  private bookOf(model: string): CallBook {
+    let book = this.byModel.get(model);
+    const { maxCallsPerModel: calls, maxCallBytesPerModel: bytes } = this.config;
+    if (book === undefined) this.byModel.set(model, (book = new CallBook({ calls, bytes })));
+    return book;
+  }
+
+  private makeRoom(book: CallBook, caller: string, bytes: number, model?: string): void {
+    const limit = book.brokenBy(bytes);
+    if (limit === undefined) return;
+    const error = new TooManyCalls(model === undefined ? 'in all' : `of "${model}"`, limit, book.secondsToDrain(performance.now()));
+    const greedy = book.greedierThan(caller);
+    const newest = greedy === undefined ? undefined : this.coalescer.newestOf(greedy, model);
+    if (newest === undefined) throw error;
+    this.coalescer.remove(newest);
+    newest.fail(error);
+  }
+}
+
+function bytesOf({ data }: Tensor): number {
+  return 'byteLength' in data ? data.byteLength : data.reduce((sum, text) => sum + text.length, 0);
 }

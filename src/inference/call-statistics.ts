@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { VersionRecord } from '../models/registry/registry-records';
-import type { Tensor } from '../runtime/tensor';
+import type { InferenceResult } from './inference-call';
 
 /** How long a call took, milliseconds: each stage of it, and all of it since its first byte. */
 export interface CallStages {
@@ -17,6 +17,9 @@ export interface Tally {
   ms: number;
 }
 
+/** Of all runs of so many rows. */
+export type BatchFigures = Readonly<Record<'decode' | 'infer' | 'encode', Tally>>;
+
 /** What one version was asked since this process started. */
 export class VersionFigures {
   readonly success = tally();
@@ -32,7 +35,7 @@ export class VersionFigures {
   /** When the last answer was made, milliseconds since 1970; 0: never. */
   lastAt = 0;
   /** By rows of a run. */
-  readonly batches = new Map<number, { readonly decode: Tally; readonly infer: Tally; readonly encode: Tally }>();
+  readonly batches = new Map<number, BatchFigures>();
 }
 
 /** Counts what every version answers, whatever dialect it is asked in. Memory only: since the start of this process. */
@@ -53,19 +56,20 @@ export class CallStatistics {
   }
 
   /** A call was answered. */
-  countAnswer(version: VersionRecord, inputs: readonly Tensor[], stages: CallStages): void {
+  countAnswer(version: VersionRecord, result: Pick<InferenceResult, 'rows' | 'batchRows' | 'leads'>, stages: CallStages): void {
     const figures = this.of(version);
-    const rows = rowsOf(version, inputs);
+    const runs = Number(result.leads);
     add(figures.success, stages.all);
     add(figures.queue, stages.queue);
-    figures.rows += rows;
-    figures.executions += 1;
+    figures.rows += result.rows;
+    figures.executions += runs;
     figures.lastAt = Date.now();
-    let batch = figures.batches.get(rows);
-    if (batch === undefined) figures.batches.set(rows, (batch = { decode: tally(), infer: tally(), encode: tally() }));
+    const batch = batchOf(figures, result.batchRows);
     for (const stage of ['decode', 'infer', 'encode'] as const) {
-      add(figures[stage], stages[stage]);
-      add(batch[stage], stages[stage]);
+      // the calls of a run share what the engine took
+      const ms = stage === 'infer' ? stages.infer * runs : stages[stage];
+      add(figures[stage], ms, stage === 'infer' ? runs : 1);
+      add(batch[stage], ms, runs);
     }
   }
 
@@ -75,17 +79,17 @@ export class CallStatistics {
   }
 }
 
-/** Rows of a call: as long as the first dimension where that is free, else one. */
-function rowsOf({ signature }: VersionRecord, inputs: readonly Tensor[]): number {
-  const free = signature.inputs.length > 0 && signature.inputs.every(({ shape }) => shape[0] === -1);
-  return free ? (inputs[0]?.shape[0] ?? 1) : 1;
-}
-
 function tally(): Tally {
   return { count: 0, ms: 0 };
 }
 
-function add(tallied: Tally, ms: number): void {
-  tallied.count += 1;
+function batchOf({ batches }: VersionFigures, rows: number): BatchFigures {
+  let batch = batches.get(rows);
+  if (batch === undefined) batches.set(rows, (batch = { decode: tally(), infer: tally(), encode: tally() }));
+  return batch;
+}
+
+function add(tallied: Tally, ms: number, count = 1): void {
+  tallied.count += count;
   tallied.ms += ms;
 }

@@ -8,6 +8,13 @@ export interface InferenceCall {
   readonly inputs: readonly Tensor[];
   /** Names of the wanted outputs; absent: all of them. */
   readonly outputs?: readonly string[];
+  /** Who asks, so that nobody takes everything: the public id of a key, or an address. */
+  readonly caller: string;
+  readonly correlationId: string;
+  /** `performance.now()` after which the caller does not wait any more, where it said so. */
+  readonly expiresAt?: number;
+  /** Calls back once, if the caller goes away before it is answered. */
+  readonly onGone?: (listener: () => void) => void;
 }
 
 /** The answer to a call. */
@@ -18,4 +25,10 @@ export interface InferenceResult {
   readonly queueMs: number;
   /** Milliseconds that the engine took. */
   readonly inferMs: number;
+  /** Rows of the call: as long as the first dimension where that is free, else one. */
+  readonly rows: number;
+  /** Rows of the run that it was part of. */
+  readonly batchRows: number;
+  /** Whether it was the first call of that run: so each run is counted once. */
+  readonly leads: boolean;
 }

@@ -36,12 +36,26 @@ export class OutputUnknown extends AppError {
   }
 }
 
-/** More calls wait than may. */
+/** More calls wait than may, or more bytes of them. */
 export class TooManyCalls extends AppError {
   readonly code = 'TOO_MANY_CALLS';
   readonly kind = 'overloaded' as const;
-  constructor(what: string, limit: number) {
-    super(`${limit} calls ${what} are waiting or running already: try again in a moment`, { expected: `at most ${limit} calls at a time` });
+  /** @param retryAfterSeconds until there is room again, as fast as calls are answered now */
+  constructor(
+    what: string,
+    limit: string,
+    readonly retryAfterSeconds = 1,
+  ) {
+    super(`Too many calls ${what} are waiting or running already: try again in ${retryAfterSeconds} s`, { expected: `at most ${limit}` });
+  }
+}
+
+/** The caller went away before it was answered; the call was not run, or its answer was thrown away. */
+export class CallerGone extends AppError {
+  readonly code = 'CALLER_GONE';
+  readonly kind = 'malformed' as const;
+  constructor() {
+    super('The caller went away before it was answered');
   }
 }
 

@@ -2,10 +2,13 @@ import { InferenceConfig, RuntimeConfig } from '../config/app-config';
 import type { ModelMetadata } from '../models/upload/model-metadata';
 import type { VersionRecord } from '../models/registry/registry-records';
 import { ServedVersion } from '../models/serving/served-version';
-import type { EngineAnswer, EngineRun, LoadedModel } from '../runtime/model-runtime.port';
+import type { EngineAnswer, EngineRun, LoadedModel, NextRun } from '../runtime/model-runtime.port';
 import { InferenceFailed } from '../runtime/runtime.errors';
 import { emptyData, type Signature, type Tensor } from '../runtime/tensor';
 import { Admission } from './admission';
+import { Coalescer } from './coalescer';
+import { Deadlines } from './deadlines';
+import type { InferenceCall } from './inference-call';
 import { InferenceService } from './inference.service';
 
 const SIGNATURE: Signature = {
@@ -22,11 +25,12 @@ class RecordingModel implements LoadedModel {
   readonly runs: EngineRun[] = [];
   answer: (run: EngineRun) => Promise<EngineAnswer> = async ({ outputs }) => ({
     outputs: outputs.map((name) => ({ name, datatype: 'FP32' as const, shape: [1], data: emptyData('FP32', 1) })),
-    queueMs: 1,
     inferMs: 2,
   });
 
-  run(run: EngineRun): Promise<EngineAnswer> {
+  async run(next: NextRun): Promise<EngineAnswer> {
+    const run = next();
+    if (run === undefined) return { outputs: [], inferMs: 0 };
     this.runs.push(run);
     return this.answer(run);
   }
@@ -51,44 +55,49 @@ function setUp(metadata: ModelMetadata = {}, limits: Partial<InferenceConfig & R
   };
   const model = new RecordingModel();
   const config = Object.assign(new InferenceConfig(), limits);
-  const target = new ServedVersion(record, model, { path: '/nowhere', release: async () => {} });
-  const service = new InferenceService(new Admission(config), config, Object.assign(new RuntimeConfig(), limits));
-  return { model, target, service };
+  const target = new ServedVersion(record, model, { path: '/nowhere', release: async () => {} }, () => undefined);
+  const coalescer = new Coalescer(Object.assign(new RuntimeConfig(), limits));
+  const service = new InferenceService(new Admission(config, coalescer), coalescer, new Deadlines(coalescer), config);
+  const caller = { caller: 'ada', correlationId: 'c-1' };
+  return { model, target, service, run: (call: Omit<InferenceCall, 'caller' | 'correlationId'>) => service.run({ ...caller, ...call }) };
 }
 
 describe(InferenceService, () => {
   it('asks for all outputs in the order of the model where none are named', async () => {
-    const { model, target, service } = setUp();
-    const { outputs, queueMs, inferMs } = await service.run({ target, inputs: [X] });
+    const { model, target, run } = setUp();
+    const { outputs, queueMs, inferMs } = await run({ target, inputs: [X] });
     expect(outputs.map(({ name }) => name)).toEqual(['label', 'p']);
-    expect({ queueMs, inferMs }).toEqual({ queueMs: 1, inferMs: 2 });
+    expect({ queueMs, inferMs }).toEqual({ queueMs: expect.any(Number), inferMs: 2 });
     expect(model.runs).toMatchObject([{ inputs: [X], outputs: ['label', 'p'] }]);
   });
 
   it('asks for the outputs that are named, in their order', async () => {
-    const { model, target, service } = setUp();
-    const { outputs } = await service.run({ target, inputs: [X], outputs: ['p', 'label'] });
+    const { model, target, run } = setUp();
+    const { outputs } = await run({ target, inputs: [X], outputs: ['p', 'label'] });
     expect(outputs.map(({ name }) => name)).toEqual(['p', 'label']);
-    await service.run({ target, inputs: [X], outputs: ['p'] });
-    expect(model.runs.map((run) => run.outputs)).toEqual([['p', 'label'], ['p']]);
+    await run({ target, inputs: [X], outputs: ['p'] });
+    expect(model.runs.map(({ outputs: wanted }) => wanted)).toEqual([['p', 'label'], ['p']]);
   });
 
   it("gives the engine the model's own deadline, or the default where it has none", async () => {
     const own = setUp({ deadlineMs: 250 }, { engineDeadlineMs: 4000 });
-    await own.service.run({ target: own.target, inputs: [X] });
+    await own.run({ target: own.target, inputs: [X] });
     expect(own.model.runs).toMatchObject([{ engineDeadlineMs: 250 }]);
     const common = setUp({}, { engineDeadlineMs: 4000 });
-    await common.service.run({ target: common.target, inputs: [X] });
+    await common.run({ target: common.target, inputs: [X] });
     expect(common.model.runs).toMatchObject([{ engineDeadlineMs: 4000 }]);
   });
 
-  it('lets a call wait as long as a call may take in all', async () => {
-    const { model, target, service } = setUp({}, { callDeadlineSeconds: 7 });
-    const before = performance.now();
-    await service.run({ target, inputs: [X] });
-    const [run] = model.runs;
-    expect(run?.expiresAt).toBeGreaterThanOrEqual(before + 7000);
-    expect(run?.expiresAt).toBeLessThanOrEqual(performance.now() + 7000);
+  it.each([
+    ['as it may take in all', { expiresAt: undefined }, 1],
+    ['as its caller waits', { expiresAt: 30 }, 7],
+  ])('lets a call take as long %s, whatever the engine does', async (_, { expiresAt }, callDeadlineSeconds) => {
+    const { model, target, run } = setUp({}, { callDeadlineSeconds });
+    model.answer = () => new Promise(() => {});
+    const startedAt = performance.now();
+    const call = { target, inputs: [X], ...(expiresAt !== undefined && { expiresAt: startedAt + expiresAt }) };
+    await expect(run(call)).rejects.toMatchObject({ code: 'CALL_DEADLINE_EXCEEDED' });
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(expiresAt ?? 1000);
   });
 
   it.each([
@@ -99,31 +108,31 @@ describe(InferenceService, () => {
     ['SHAPE_MISMATCH', { inputs: [{ ...X, shape: [2, 2] }] }],
     ['OUTPUT_UNKNOWN', { inputs: [X], outputs: ['q'] }],
   ])('refuses with %s before it asks the engine', async (code, call) => {
-    const { model, target, service } = setUp();
-    await expect(service.run({ target, ...call })).rejects.toMatchObject({ code, kind: 'invalid' });
+    const { model, target, run } = setUp();
+    await expect(run({ target, ...call })).rejects.toMatchObject({ code, kind: 'invalid' });
     expect(model.runs).toEqual([]);
   });
 
   it('turns away what is too much at once, and counts a refused input as nothing', async () => {
-    const { model, target, service } = setUp({}, { maxCallsPerModel: 1 });
+    const { model, target, run } = setUp({}, { maxCallsPerModel: 1 });
     const { promise, resolve } = Promise.withResolvers<EngineAnswer>();
     model.answer = () => promise;
-    const first = service.run({ target, inputs: [X] });
-    await expect(service.run({ target, inputs: [X] })).rejects.toMatchObject({ code: 'TOO_MANY_CALLS' });
-    await expect(service.run({ target, inputs: [] })).rejects.toMatchObject({ code: 'INPUTS_MISMATCH' });
-    resolve({ outputs: [], queueMs: 0, inferMs: 0 });
+    const first = run({ target, inputs: [X] });
+    await expect(run({ target, inputs: [X] })).rejects.toMatchObject({ code: 'TOO_MANY_CALLS' });
+    await expect(run({ target, inputs: [] })).rejects.toMatchObject({ code: 'INPUTS_MISMATCH' });
+    resolve({ outputs: [], inferMs: 0 });
     await expect(first).resolves.toMatchObject({ outputs: [] });
-    await expect(service.run({ target, inputs: [X] })).resolves.toBeDefined();
+    await expect(run({ target, inputs: [X] })).resolves.toBeDefined();
     expect(model.runs).toHaveLength(2);
   });
 
   it("hands on the engine's own refusal, and takes the next call", async () => {
-    const { model, target, service } = setUp({}, { maxCallsPerModel: 1 });
+    const { model, target, run } = setUp({}, { maxCallsPerModel: 1 });
     const failure = new InferenceFailed('index out of bounds');
     const { answer } = model;
     model.answer = () => Promise.reject(failure);
-    await expect(service.run({ target, inputs: [X] })).rejects.toBe(failure);
+    await expect(run({ target, inputs: [X] })).rejects.toBe(failure);
     model.answer = answer;
-    await expect(service.run({ target, inputs: [X] })).resolves.toBeDefined();
+    await expect(run({ target, inputs: [X] })).resolves.toBeDefined();
   });
 });

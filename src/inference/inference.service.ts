@@ -1,30 +1,51 @@
 import { Injectable } from '@nestjs/common';
-import { InferenceConfig, RuntimeConfig } from '../config/app-config';
+import { InferenceConfig } from '../config/app-config';
 import { Admission } from './admission';
+import { Coalescer } from './coalescer';
+import { Deadlines } from './deadlines';
 import type { InferenceCall, InferenceResult } from './inference-call';
+import { CallerGone } from './inference.errors';
 import { validateInputs, validateOutputs } from './validate-inputs';
+import { WaitingCall } from './waiting-call';
 
-/** Answers calls: validated, admitted, run. */
+/** Answers calls: validated, admitted, put together, run. */
 @Injectable()
 export class InferenceService {
   constructor(
     private readonly admission: Admission,
+    private readonly coalescer: Coalescer,
+    private readonly deadlines: Deadlines,
     private readonly config: InferenceConfig,
-    private readonly runtime: RuntimeConfig,
   ) {}
 
-  /** @throws InputsMismatch, DatatypeMismatch, ShapeMismatch, OutputUnknown, TooManyCalls; as LoadedModel.run */
-  async run({ target, inputs, outputs }: InferenceCall): Promise<InferenceResult> {
-    const { model, signature, manifest } = target.record;
-    validateInputs(inputs, signature);
-    if (outputs !== undefined) validateOutputs(outputs, signature);
-    return this.admission.admit(model, () =>
-      target.run({
-        inputs,
-        outputs: outputs ?? signature.outputs.map(({ name }) => name),
-        engineDeadlineMs: manifest.metadata.deadlineMs ?? this.runtime.engineDeadlineMs,
-        expiresAt: performance.now() + this.config.callDeadlineSeconds * 1000,
-      }),
-    );
+  /** @throws InputsMismatch, DatatypeMismatch, ShapeMismatch, OutputUnknown, TooManyCalls, CallExpired, CallerGone; as LoadedModel.run */
+  async run(call: InferenceCall): Promise<InferenceResult> {
+    const { signature } = call.target.record;
+    validateInputs(call.inputs, signature);
+    if (call.outputs !== undefined) validateOutputs(call.outputs, signature);
+    const release = this.admission.admit(call);
+    return this.answer(call, call.outputs ?? signature.outputs.map(({ name }) => name), release);
+  }
+
+  private answer(call: InferenceCall, outputs: readonly string[], release: () => void): Promise<InferenceResult> {
+    const expiresAt = Math.min(call.expiresAt ?? Number.POSITIVE_INFINITY, performance.now() + this.config.callDeadlineSeconds * 1000);
+    return new Promise((resolve, reject) => {
+      const releasing =
+        <T>(tell: (what: T) => void) =>
+        (what: T) => {
+          release(); // at once: whoever comes before the promise is heard of finds room
+          tell(what);
+        };
+      const waiting = new WaitingCall(call, outputs, expiresAt, { answer: releasing(resolve), fail: releasing(reject) });
+      call.onGone?.(() => this.abandon(waiting));
+      this.deadlines.watch(waiting);
+      this.coalescer.add(waiting);
+    });
+  }
+
+  private abandon(call: WaitingCall): void {
+    if (call.over) return;
+    this.coalescer.remove(call);
+    call.fail(new CallerGone());
   }
 }

@@ -1,6 +1,8 @@
 import { type CallHandler, createParamDecorator, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { lastValueFrom, type Observable, of } from 'rxjs';
+import { addressOf } from '../auth/address';
+import { callerOf } from '../auth/caller';
 import { HttpConfig } from '../config/app-config';
 import { CallStatistics } from '../inference/call-statistics';
 import type { InferenceCall, InferenceResult } from '../inference/inference-call';
@@ -8,13 +10,17 @@ import { recordOf } from '../logging/request-record';
 import type { VersionRecord } from '../models/registry/registry-records';
 import { ModelCatalog } from '../models/serving/model-catalog';
 import type { VersionSelector } from '../models/serving/version-selector';
+import type { ServedVersion } from '../models/serving/served-version';
 import type { Tensor } from '../runtime/tensor';
+import { MalformedBody } from '../wire/wire.errors';
 
 /** What a dialect made of a question, once it knew which version answers it. */
 export interface Question {
   readonly inputs: readonly Tensor[];
   /** Names of the wanted outputs; absent: all of them. */
   readonly outputs?: readonly string[];
+  /** How long its caller waits, milliseconds from the first byte on, where the dialect has a word for it. */
+  readonly timeoutMs?: number;
 }
 
 /** An answer in a dialect's own form. */
@@ -26,6 +32,7 @@ export interface DialectAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+const DEADLINE_HEADER = 'X-Request-Deadline-Ms';
 const CALL = Symbol('call');
 
 type WithCall = Request & { [CALL]?: InferenceCall };
@@ -64,8 +71,7 @@ export abstract class CodecInterceptor<Parsed, Asked extends Question> implement
     const version = target.record;
     try {
       const asked = this.decode(parsed, version);
-      const { inputs, outputs } = asked;
-      request[CALL] = { target, inputs, ...(outputs !== undefined && { outputs }) };
+      request[CALL] = callOf(asked, target, request, response);
       const decodeMs = performance.now() - decodeAt;
       const result = await lastValueFrom(next.handle());
       const encodeAt = performance.now();
@@ -74,7 +80,7 @@ export abstract class CodecInterceptor<Parsed, Asked extends Question> implement
       const { queueMs, inferMs } = result;
       const stages = { decode: decodeMs, queue: queueMs, infer: inferMs, encode: now - encodeAt };
       writeHead(response, answer, version, stages);
-      this.statistics.countAnswer(version, inputs, { ...stages, all: now - recordOf(request).startedAt });
+      this.statistics.countAnswer(version, result, { ...stages, all: now - recordOf(request).startedAt });
       return of(await this.finish(answer.body, request, response));
     } catch (error) {
       this.statistics.countFailure(version, performance.now() - recordOf(request).startedAt);
@@ -86,6 +92,33 @@ export abstract class CodecInterceptor<Parsed, Asked extends Question> implement
   protected finish(body: string | Buffer, _request: Request, _response: Response): Promise<string | Buffer> | string | Buffer {
     return body;
   }
+}
+
+function callOf(
+  { inputs, outputs, timeoutMs = Number.POSITIVE_INFINITY }: Question,
+  target: ServedVersion,
+  request: Request,
+  response: Response,
+): InferenceCall {
+  const { correlationId, startedAt } = recordOf(request);
+  const expiresAt = startedAt + Math.min(timeoutMs, deadlineMs(request));
+  const caller = callerOf(request).keyId ?? addressOf(request);
+  const onGone = (listener: () => void): void => void response.once('close', listener);
+  const call = { target, inputs, caller, correlationId, expiresAt, onGone };
+  return outputs === undefined ? call : { ...call, outputs };
+}
+
+/** How long the caller waits for an answer. @throws MalformedBody */
+function deadlineMs({ headers }: Request): number {
+  const text = headers['x-request-deadline-ms'];
+  if (text === undefined) return Number.POSITIVE_INFINITY;
+  if (typeof text === 'string' && /^[1-9][0-9]{0,8}$/.test(text)) return Number(text);
+  const details = {
+    field: DEADLINE_HEADER,
+    expected: 'a whole number of milliseconds from 1 on',
+    actual: JSON.stringify(text).slice(0, 80),
+  };
+  throw new MalformedBody(`${DEADLINE_HEADER} is no deadline`, details);
 }
 
 function writeHead(

@@ -20,7 +20,7 @@ export const SERVING_REFUSALS: readonly AppError[] = [
   new TextNotRepresentable('names[0]', 'a text without NUL'),
   new NonFiniteOutput('y'),
   new InferenceFailed('index out of bounds'),
-  new TooManyCalls('of "iris"', 256),
+  new TooManyCalls('of "iris"', '256 calls at a time', 2),
   new ModelUnavailable('iris', 1, 'The stored file of the model is not what was uploaded'),
   new ModelMemoryExceeded('iris', 1, 2 ** 30, 2 ** 29),
   new ModelQuarantined(4),

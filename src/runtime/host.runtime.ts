@@ -52,9 +52,9 @@ export class HostRuntime extends ModelRuntime {
       throw error;
     }
     return {
-      run: (run) => {
+      run: (next) => {
         held ||= this.enter(file); // a run after the unload loads it again
-        return this.supervisor.run(file, run);
+        return this.supervisor.run(file, next);
       },
       unload: async () => {
         if (!held) return;

@@ -62,23 +62,25 @@ export interface EngineRun {
   readonly outputs: readonly string[];
   /** How long the engine may take, milliseconds, from its start on. */
   readonly engineDeadlineMs: number;
-  /** `performance.now()` after which nobody waits for the answer any more: not started then. */
-  readonly expiresAt: number;
 }
 
-/** What a run gave. */
+/**
+ * Tells what to run as soon as an engine is free for it, so that what came meanwhile can be part of it; undefined: nothing any more. Asked
+ * again where the engine process ended: the run may be another one then.
+ */
+export type NextRun = () => EngineRun | undefined;
+
+/** What a run gave; nothing, where there was nothing to run. */
 export interface EngineAnswer {
   readonly outputs: readonly Tensor[];
-  /** Milliseconds that the run waited for an engine. */
-  readonly queueMs: number;
   /** Milliseconds that the engine took. */
   readonly inferMs: number;
 }
 
 /** A model in memory, ready to answer. */
 export interface LoadedModel {
-  /** @throws InferenceFailed, EngineDeadlineExceeded, CallExpired, EngineCrashed, ModelQuarantined */
-  run(run: EngineRun): Promise<EngineAnswer>;
+  /** @throws InferenceFailed, EngineDeadlineExceeded, EngineCrashed, ModelQuarantined */
+  run(next: NextRun): Promise<EngineAnswer>;
   /** Frees the memory. A `run` after it loads the model again. */
   unload(): Promise<void>;
 }

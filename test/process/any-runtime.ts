@@ -38,7 +38,7 @@ export class AnyRuntime extends ModelRuntime {
   }
 
   async load(_file: ModelFile): Promise<LoadedModel> {
-    return { run: async () => ({ outputs: [], queueMs: 0, inferMs: 0 }), unload: async () => {} };
+    return { run: async () => ({ outputs: [], inferMs: 0 }), unload: async () => {} };
   }
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { EngineRun, ModelFile } from '../../src/runtime/model-runtime.port';
+import type { EngineRun, NextRun, ModelFile } from '../../src/runtime/model-runtime.port';
 import type { Tensor } from '../../src/runtime/tensor';
 
 /** A folder of model files, named by their hashes. */
@@ -27,6 +27,6 @@ export function column(name: string, ...values: readonly number[]): Tensor {
 }
 
 /** A call of a model that makes `y` of a column `x`, with all the time in the world unless told otherwise. */
-export function callWith(x: number, limits: Partial<Pick<EngineRun, 'engineDeadlineMs' | 'expiresAt'>> = {}): EngineRun {
-  return { inputs: [column('x', x)], outputs: ['y'], engineDeadlineMs: 10_000, expiresAt: performance.now() + 60_000, ...limits };
+export function callWith(x: number, limits: Partial<Pick<EngineRun, 'engineDeadlineMs'>> = {}): NextRun {
+  return () => ({ inputs: [column('x', x)], outputs: ['y'], engineDeadlineMs: 10_000, ...limits });
 }

@@ -36,7 +36,7 @@ describe('a model of a real trainer', () => {
       const names = outputs.map(({ name }) => name);
       const [trial] = report.trials as readonly (readonly Tensor[])[];
       const loaded = await runtime.load({ ...file, bounded: report.unbounded.length === 0 });
-      const answer = await loaded.run({ inputs, outputs: names, engineDeadlineMs: 10_000, expiresAt: Number.POSITIVE_INFINITY });
+      const answer = await loaded.run(() => ({ inputs, outputs: names, engineDeadlineMs: 10_000 }));
       await loaded.unload();
       const off = [trial, answer.outputs].flatMap((computed) =>
         outputs.filter(

@@ -4,6 +4,7 @@ import type { Signature } from '../../runtime/tensor';
 import { type Stage, STAGES } from '../registry/registry-event';
 import type { VersionRecord } from '../registry/registry-records';
 import type { Manifest } from '../upload/manifest';
+import { batchRows } from '../serving/batch-rows';
 
 const EXAMPLE_DIGEST = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08';
 const EXAMPLE_SIGNATURE: Signature = {
@@ -88,6 +89,20 @@ export class VersionView {
   })
   readonly measured!: Measured | null;
 
+  @ApiProperty({
+    example: 32,
+    description: 'How many rows calls that come together become one run of, at most; 1: each call runs by itself',
+  })
+  readonly batchRows!: number;
+
+  @ApiProperty({
+    example: true,
+    type: Boolean,
+    nullable: true,
+    description: 'Whether a row gets the same bits in such a run as alone; null: not measured yet',
+  })
+  readonly batchInvariant!: boolean | null;
+
   @ApiProperty({ example: [{ path: 'model.onnx', size: 636, sha256: EXAMPLE_DIGEST }], type: [Object] })
   readonly files!: Manifest['files'];
 
@@ -124,6 +139,8 @@ export class VersionView {
       ownLabels: labels,
       placement: { bounded: unbounded.length === 0, why: unbounded, initializerBytes },
       measured: measured ?? null,
+      batchRows: batchRows(metadata, measured),
+      batchInvariant: measured?.exactInBatches ?? null,
       files,
       metadata,
       publishedAt,

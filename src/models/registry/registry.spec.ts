@@ -248,7 +248,7 @@ describe('the registry', () => {
       const run = () => new Promise<never>((_, fail) => (end = () => fail(new Error('ended'))));
       jest.spyOn(house.engine, 'load').mockResolvedValue({ run, unload: async () => {} });
       const served = await house.catalog.resolve('iris', { version: 1 });
-      const call = served.run({ inputs: [], outputs: [], engineDeadlineMs: 1, expiresAt: 1 });
+      const call = served.run(() => ({ inputs: [], outputs: [], engineDeadlineMs: 1 }));
       await expect(house.deletion.deleteVersion('iris', 1, { actor: 'ada' })).rejects.toMatchObject({ code: 'VERSION_IN_USE' });
       end();
       await expect(call).rejects.toThrow('ended');

@@ -30,7 +30,7 @@ export class GoldenReplay {
     const engineDeadlineMs = manifest.metadata.deadlineMs ?? this.config.engineDeadlineMs;
     const outputs = signature.outputs.map(({ name }) => name);
     try {
-      return (await served.run({ inputs, outputs, engineDeadlineMs, expiresAt: Number.POSITIVE_INFINITY })).outputs;
+      return (await served.run(() => ({ inputs, outputs, engineDeadlineMs }))).outputs;
     } catch (error) {
       if (error instanceof AppError) return { reason: error.message };
       throw error;

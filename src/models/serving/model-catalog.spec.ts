@@ -17,7 +17,7 @@ import type { VersionRecord } from '../registry/registry-records';
 import { ServedVersion } from './served-version';
 import { VersionFaults } from './version-faults';
 
-const RUN = { inputs: [], outputs: [], engineDeadlineMs: 1000, expiresAt: Number.POSITIVE_INFINITY };
+const RUN = () => ({ inputs: [], outputs: [], engineDeadlineMs: 1000 });
 
 /** Loads any file, unless told otherwise; a model of it does nothing. Writes down what it loads and unloads, by the file's content. */
 class NotebookRuntime extends AnyRuntime {
@@ -38,7 +38,7 @@ class NotebookRuntime extends AnyRuntime {
     return {
       run: async () => {
         await this.running;
-        return { outputs: [], queueMs: 0, inferMs: 0 };
+        return { outputs: [], inferMs: 0 };
       },
       unload: async () => void this.notes.push(`unload ${content}`),
     };
@@ -638,7 +638,7 @@ describe(ModelCatalog, () => {
       const load = house.runtime.load.bind(house.runtime);
       house.runtime.load = async (file) => ({
         ...(await load(file)),
-        run: () => promise.then(() => ({ outputs: [], queueMs: 0, inferMs: 0 })),
+        run: () => promise.then(() => ({ outputs: [], inferMs: 0 })),
       });
       await house.catalog.loadProduction();
       const answer = (await house.catalog.resolve('iris')).run(RUN);

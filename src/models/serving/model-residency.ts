@@ -133,7 +133,8 @@ export class ModelResidency {
     const { sha256 } = record.manifest.files[0] as ManifestFile;
     const file = await this.blobs.local(record.blob);
     try {
-      return new ServedVersion(record, await this.runtime.load({ path: file.path, sha256, ...this.known(record) }), file);
+      const model = await this.runtime.load({ path: file.path, sha256, ...this.known(record) });
+      return new ServedVersion(record, model, file, () => this.measurements.of(record.executable));
     } catch (error) {
       await file.release();
       throw error;

@@ -1,9 +1,9 @@
-import type { EngineAnswer, EngineRun, LoadedModel } from '../../runtime/model-runtime.port';
+import type { EngineAnswer, NextRun, LoadedModel } from '../../runtime/model-runtime.port';
 import type { VersionRecord } from '../registry/registry-records';
 import { ServedVersion } from './served-version';
 
-const RUN: EngineRun = { inputs: [], outputs: [], engineDeadlineMs: 1000, expiresAt: Number.POSITIVE_INFINITY };
-const ANSWER: EngineAnswer = { outputs: [], queueMs: 1, inferMs: 2 };
+const RUN: NextRun = () => ({ inputs: [], outputs: [], engineDeadlineMs: 1000 });
+const ANSWER: EngineAnswer = { outputs: [], inferMs: 2 };
 
 /** A version in memory: its calls end when they are told to, and what happens to it is written down in order. */
 function served() {
@@ -19,7 +19,7 @@ function served() {
     unload: async () => void events.push('unload'),
   };
   const file = { path: '/nowhere', release: async () => void events.push('release') };
-  return { version: new ServedVersion({} as VersionRecord, model, file), model, events, calls };
+  return { version: new ServedVersion({} as VersionRecord, model, file, () => undefined), model, events, calls };
 }
 
 /** Long enough for everything that waits for nothing but promises. */

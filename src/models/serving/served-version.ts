@@ -1,6 +1,7 @@
-import type { EngineAnswer, EngineRun, LoadedModel } from '../../runtime/model-runtime.port';
+import type { EngineAnswer, LoadedModel, Measured, NextRun } from '../../runtime/model-runtime.port';
 import type { LocalBlob } from '../../storage/blob-store.port';
 import type { VersionRecord } from '../registry/registry-records';
+import { batchRows } from './batch-rows';
 
 /** A version in memory. It may be retired while calls still hold it: they are answered, and its memory is freed after the last. */
 export class ServedVersion {
@@ -13,7 +14,13 @@ export class ServedVersion {
     readonly record: VersionRecord,
     private readonly model: LoadedModel,
     private readonly file: LocalBlob,
+    private readonly measured: () => Measured | undefined,
   ) {}
+
+  /** How many rows one run is best made of, where calls may be put together; 1: each call runs by itself. */
+  get batchRows(): number {
+    return batchRows(this.record.manifest.metadata, this.measured());
+  }
 
   /** Whether a call runs on it. */
   get busy(): boolean {
@@ -21,11 +28,11 @@ export class ServedVersion {
   }
 
   /** @throws as LoadedModel.run */
-  async run(run: EngineRun): Promise<EngineAnswer> {
+  async run(next: NextRun): Promise<EngineAnswer> {
     this.running++;
     this.usedAt = performance.now();
     try {
-      return await this.model.run(run);
+      return await this.model.run(next);
     } finally {
       this.running--;
       // not awaited: the answer need not wait until the memory of an old version is free

@@ -48,7 +48,7 @@ function answer(metadata: ModelMetadata, outputs: readonly Tensor[], { rows = 1,
     stage: 'production',
     ...(labels && { labels }),
   };
-  const encoded = encodeAnswer({ single, rows, inputs: [] }, { outputs, queueMs: 0, inferMs: 0 }, version, NOW);
+  const encoded = encodeAnswer({ single, rows, inputs: [] }, { outputs }, version, NOW);
   const text = JSON.stringify(encoded.body);
   return { ...encoded, text, body: JSON.parse(text) as unknown };
 }

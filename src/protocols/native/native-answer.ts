@@ -31,7 +31,7 @@ export interface NativeAnswer {
 /** Answers a request in its own form. @throws RowsNotSeparable, NonFiniteOutput where the metadata says `nonFinite: reject` */
 export function encodeAnswer(
   { single, rows }: NativeRequest,
-  { outputs: computed }: InferenceResult,
+  { outputs: computed }: Pick<InferenceResult, 'outputs'>,
   version: VersionRecord,
   now: Date,
 ): NativeAnswer {

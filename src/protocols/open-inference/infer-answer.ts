@@ -13,7 +13,11 @@ import type { OutputForm } from './requested-outputs';
 const ELEMENTS: OutputForm = { binary: false, classes: 0 };
 
 /** Answers a request as it asked for it. @throws NonFiniteOutput where the metadata says `nonFinite: reject`, NotClassifiable */
-export function encodeAnswer({ id, forms }: InferRequest, { outputs }: InferenceResult, version: VersionRecord): DialectAnswer {
+export function encodeAnswer(
+  { id, forms }: InferRequest,
+  { outputs }: Pick<InferenceResult, 'outputs'>,
+  version: VersionRecord,
+): DialectAnswer {
   refuseNonFinite(outputs, version);
   const told = outputs.map((output) => tell(output, forms.get(output.name) ?? ELEMENTS, version));
   const head = id === undefined ? '' : `"id":${JSON.stringify(id)},`;

@@ -5,7 +5,7 @@ import { MalformedBody } from '../../wire/wire.errors';
 import type { Question } from '../codec.interceptor';
 import { BinaryReader } from './binary-reader';
 import { declaredInput, tensorOf } from './input-tensor';
-import { arrayOf, membersOf, optionalMembersOf, optionalTruthOf, textOf } from './members';
+import { arrayOf, countOf, membersOf, optionalMembersOf, optionalTruthOf, textOf } from './members';
 import { type OutputForm, requestedOutputs } from './requested-outputs';
 
 /** An inference request, decoded for one version. */
@@ -30,16 +30,19 @@ export function decodeRequest(json: unknown, binary: Buffer | undefined, { model
   const body = membersOf(json, 'body');
   const id = body['id'] ?? undefined;
   const text = id === undefined ? {} : { id: textOf(id, 'id') };
-  const { names, forms } = requestedOutputs(body['outputs'], wantsBinary(body['parameters']), signature);
+  const { binary: wantsBinary, timeoutMs } = parametersOf(body['parameters']);
+  const { names, forms } = requestedOutputs(body['outputs'], wantsBinary, signature);
   const inputs = inputsOf(body['inputs'], new BinaryReader(binary, model), { model, signature });
-  return { ...text, inputs, forms, ...(names !== undefined && { outputs: names }) };
+  return { ...text, inputs, forms, ...(names !== undefined && { outputs: names }), ...(timeoutMs !== undefined && { timeoutMs }) };
 }
 
-/** Of a request's own parameters only binary_data_output means something here; timeout, priority, sequence_id and others do not. */
-function wantsBinary(value: unknown): boolean {
+/** Of a request's own parameters these mean something here; priority, sequence_id and others do not. */
+function parametersOf(value: unknown): { readonly binary: boolean; readonly timeoutMs?: number } {
   const parameters = optionalMembersOf(value, 'parameters');
   for (const [name, parameter] of Object.entries(parameters)) refuseParameter(name, parameter);
-  return optionalTruthOf(parameters['binary_data_output'], 'parameters.binary_data_output') ?? false;
+  const binary = optionalTruthOf(parameters['binary_data_output'], 'parameters.binary_data_output') ?? false;
+  const micros = countOf(parameters['timeout'] ?? 0, 'parameters.timeout');
+  return micros === 0 ? { binary } : { binary, timeoutMs: micros / 1000 };
 }
 
 function refuseParameter(name: string, value: unknown): void {

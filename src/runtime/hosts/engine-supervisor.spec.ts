@@ -6,8 +6,8 @@ import { endOwnHosts, hostsOf, isGone, ticksOf, until } from '../../../test/proc
 import { RuntimeConfig } from '../../config/app-config';
 import { EngineSupervisor } from './engine-supervisor';
 import { HostLauncher } from './host-launcher';
-import type { EngineAnswer, EngineRun, ModelFile } from '../model-runtime.port';
-import { CallExpired, EngineCrashed, EngineDeadlineExceeded, InferenceFailed, ModelDamaged, ModelRefused } from '../runtime.errors';
+import type { EngineAnswer, ModelFile, NextRun } from '../model-runtime.port';
+import { EngineCrashed, EngineDeadlineExceeded, InferenceFailed, ModelDamaged, ModelRefused } from '../runtime.errors';
 
 describe(EngineSupervisor.name, () => {
   const models = new ModelFolder();
@@ -36,7 +36,7 @@ describe(EngineSupervisor.name, () => {
   afterAll(() => models.remove());
 
   /** Starts a call and waits until the engine is busy with it. */
-  async function busyWith(file: ModelFile, run: EngineRun): Promise<{ readonly answer: Promise<EngineAnswer> }> {
+  async function busyWith(file: ModelFile, run: NextRun): Promise<{ readonly answer: Promise<EngineAnswer> }> {
     await supervisor.load(file);
     const before = ticksOf(host());
     const answer = supervisor.run(file, run);
@@ -85,7 +85,12 @@ describe(EngineSupervisor.name, () => {
     const single = new EngineSupervisor(config, launcher, undefined, 1);
     await single.load(double);
     const slowly = single.run(slower, callWith(1));
-    const waited = await single.run(double, callWith(1)).then(({ queueMs }) => queueMs);
+    const queuedAt = performance.now();
+    let waited = Number.NaN;
+    await single.run(double, () => {
+      waited = performance.now() - queuedAt;
+      return callWith(1)();
+    });
     const busy = hostsOf(process.pid).length;
     const { inferMs } = await slowly;
     await until('there is one host again', () => hostsOf(process.pid).length === 1);
@@ -127,13 +132,28 @@ describe(EngineSupervisor.name, () => {
     expect(warn).toHaveBeenCalledTimes(1);
   });
 
-  it('does not start a run for which nobody waits any more', async () => {
+  it('starts nothing where nobody waits any more by the time an engine is free', async () => {
     await supervisor.load(endless);
     const { answer } = await busyWith(slow, callWith(1));
-    const late = supervisor.run(endless, callWith(1, { expiresAt: performance.now() })); // it would never end
-    await expect(late).rejects.toThrow(CallExpired);
+    const late = supervisor.run(endless, () => undefined); // a run would never end
+    expect(await late).toEqual({ outputs: [], inferMs: 0 });
     expect(await answer).toEqual(answerOf(1));
     expect(await supervisor.run(double, callWith(1))).toEqual(answerOf(2));
+  });
+
+  it('asks what to run when an engine is free, and again where that one ended', async () => {
+    const { answer } = await busyWith(slow, callWith(1));
+    const asked: number[] = [];
+    const behind = supervisor.run(slow, () => {
+      asked.push(asked.length + 1);
+      return callWith(asked.length)();
+    });
+    expect(asked).toEqual([]);
+    await answer;
+    await until('it runs', () => asked.length === 1);
+    process.kill(host(), 'SIGKILL');
+    expect(await behind).toEqual(answerOf(2));
+    expect(asked).toEqual([1, 2]);
   });
 
   it('runs a call once more whose host ended, and answers those behind it', async () => {
@@ -223,7 +243,9 @@ describe(EngineSupervisor.name, () => {
     const index = { name: 'x', datatype: 'INT64', shape: [1], data: BigInt64Array.of(7n) } as const;
     await expect(supervisor.load(gone)).rejects.toThrow(ModelRefused);
     await expect(supervisor.load(other)).rejects.toEqual(new ModelDamaged('f'.repeat(64), triple.sha256));
-    await expect(supervisor.run(models.file(failing()), { ...callWith(0), inputs: [index] })).rejects.toThrow(InferenceFailed);
+    await expect(
+      supervisor.run(models.file(failing()), () => ({ outputs: ['y'], engineDeadlineMs: 10_000, inputs: [index] })),
+    ).rejects.toThrow(InferenceFailed);
     expect(await supervisor.run(double, callWith(1))).toEqual(answerOf(2));
     expect(warn).not.toHaveBeenCalled();
   });

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { Injectable, type OnApplicationShutdown, Optional } from '@nestjs/common';
 import { RuntimeConfig } from '../../config/app-config';
-import type { EngineAnswer, EngineRun, ModelFile } from '../model-runtime.port';
-import { CallExpired, EngineCrashed, EngineDeadlineExceeded, ModelRefused } from '../runtime.errors';
+import type { EngineAnswer, ModelFile, NextRun } from '../model-runtime.port';
+import { EngineCrashed, EngineDeadlineExceeded, ModelRefused } from '../runtime.errors';
 import { RuntimeMetrics } from '../runtime.metrics';
 import { HostLauncher } from './host-launcher';
 import { HostPool, PATIENCE_MS } from './host-pool';
@@ -11,6 +11,7 @@ import type { PooledHost } from './pooled-host';
 import { Quarantine } from './quarantine';
 
 const STOPPING = 'the server stops';
+const NOTHING: EngineAnswer = { outputs: [], inferMs: 0 };
 /** How the engine's library says that it found no memory for a model. */
 const NO_MEMORY = /bad_alloc|Failed to allocate memory/;
 /** A run that takes four times as long as it usually does, and at least this, is waited for by nobody else, ms. A load may take longer. */
@@ -55,18 +56,16 @@ export class EngineSupervisor implements OnApplicationShutdown {
     return this.enqueue(file, (host) => this.ensureLoaded(host, file));
   }
 
-  /** Runs a model, loading it first where a host does not have it yet. @throws CallExpired, and as `load` */
-  run(file: ModelFile, run: EngineRun): Promise<EngineAnswer> {
-    const queuedAt = performance.now();
+  /** Runs a model, loading it first where a host does not have it yet. @throws as `load` */
+  run(file: ModelFile, next: NextRun): Promise<EngineAnswer> {
     return this.enqueue(file, async (host) => {
-      if (performance.now() > run.expiresAt) throw new CallExpired();
       await this.ensureLoaded(host, file);
-      const queueMs = performance.now() - queuedAt;
-      const { inputs, outputs } = run;
+      const run = next();
+      if (run === undefined) return NOTHING;
+      const { inputs, outputs, engineDeadlineMs } = run;
       const request = { do: 'run', sha256: file.sha256, inputs, outputs } as const;
       const usual = Math.max(OVERRUN_MS, 4 * (file.usualMs ?? 0));
-      const answer = await this.watch(host, usual, host.process.ask(request, within(run.engineDeadlineMs)));
-      return { ...answer, queueMs };
+      return this.watch(host, usual, host.process.ask(request, within(engineDeadlineMs)));
     });
   }
 

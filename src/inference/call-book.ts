@@ -1,0 +1,52 @@
+import { DrainRate } from './drain-rate';
+
+/** How much may wait or run at the same time. */
+export interface CallLimits {
+  readonly calls: number;
+  readonly bytes: number;
+}
+
+/** Counts what waits and runs: of one model, or of all. */
+export class CallBook {
+  private readonly byCaller = new Map<string, number>();
+  private readonly rate = new DrainRate();
+  private bytes = 0;
+  calls = 0;
+
+  constructor(private readonly limits: CallLimits) {}
+
+  /** Which limit a call of so many bytes would break. A call has room where there is no other, whatever its size. */
+  brokenBy(bytes: number): string | undefined {
+    if (this.calls >= this.limits.calls) return `${this.limits.calls} calls at a time`;
+    return this.calls > 0 && this.bytes + bytes > this.limits.bytes ? `${this.limits.bytes} bytes of inputs at a time` : undefined;
+  }
+
+  /** Who has the most calls here, and more than another one would have with one more. */
+  greedierThan(caller: string): string | undefined {
+    const own = (this.byCaller.get(caller) ?? 0) + 1;
+    const [greediest] = [...this.byCaller].toSorted(([, a], [, b]) => b - a);
+    return greediest !== undefined && greediest[1] > own ? greediest[0] : undefined;
+  }
+
+  /** Seconds until what is here is answered, as fast as it goes now. */
+  secondsToDrain(now: number): number {
+    return this.rate.secondsFor(this.calls, now);
+  }
+
+  enter(caller: string, bytes: number): void {
+    this.count(caller, bytes, 1);
+  }
+
+  leave(caller: string, bytes: number, now: number): void {
+    this.count(caller, -bytes, -1);
+    this.rate.count(now);
+  }
+
+  private count(caller: string, bytes: number, change: 1 | -1): void {
+    const calls = (this.byCaller.get(caller) ?? 0) + change;
+    if (calls === 0) this.byCaller.delete(caller);
+    else this.byCaller.set(caller, calls);
+    this.calls += change;
+    this.bytes += bytes;
+  }
+}

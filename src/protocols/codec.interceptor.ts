@@ -12,7 +12,7 @@ import { ModelCatalog } from '../models/serving/model-catalog';
 import type { VersionSelector } from '../models/serving/version-selector';
 import type { ServedVersion } from '../models/serving/served-version';
 import type { Tensor } from '../runtime/tensor';
-import { MalformedBody } from '../wire/wire.errors';
+import { deadlineMs } from './deadline';
 
 /** What a dialect made of a question, once it knew which version answers it. */
 export interface Question {
@@ -32,7 +32,6 @@ export interface DialectAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const DEADLINE_HEADER = 'X-Request-Deadline-Ms';
 const CALL = Symbol('call');
 
 type WithCall = Request & { [CALL]?: InferenceCall };
@@ -106,19 +105,6 @@ function callOf(
   const onGone = (listener: () => void): void => void response.once('close', listener);
   const call = { target, inputs, caller, correlationId, expiresAt, onGone };
   return outputs === undefined ? call : { ...call, outputs };
-}
-
-/** How long the caller waits for an answer. @throws MalformedBody */
-function deadlineMs({ headers }: Request): number {
-  const text = headers['x-request-deadline-ms'];
-  if (text === undefined) return Number.POSITIVE_INFINITY;
-  if (typeof text === 'string' && /^[1-9][0-9]{0,8}$/.test(text)) return Number(text);
-  const details = {
-    field: DEADLINE_HEADER,
-    expected: 'a whole number of milliseconds from 1 on',
-    actual: JSON.stringify(text).slice(0, 80),
-  };
-  throw new MalformedBody(`${DEADLINE_HEADER} is no deadline`, details);
 }
 
 function writeHead(

@@ -9,6 +9,7 @@ import { AliasNotFound, InvalidName, ModelNotFound, NoProductionVersion, Version
 import { InvalidValue } from '../../runtime/runtime.errors';
 import { MalformedBody, UnsupportedMediaType } from '../../wire/wire.errors';
 import { Call } from '../codec.interceptor';
+import { ApiDeadline } from '../deadline';
 import { RaggedRows } from '../protocols.errors';
 import { SERVING_REFUSALS } from '../serving-refusals';
 import { NativeCodecInterceptor } from './native-codec.interceptor';
@@ -27,6 +28,7 @@ export class PredictController {
   @Scope('predict')
   @HttpCode(200)
   @UseInterceptors(NativeCodecInterceptor)
+  @ApiDeadline
   @ApiOperation({ summary: 'Predict', description: 'One row as `features`, several as an array of `features` or as `instances`.' })
   @ApiParam({ name: 'model', type: String, example: 'iris' })
   @ApiQuery({ name: 'version', required: false, type: Number, description: 'This version; default the one in production' })

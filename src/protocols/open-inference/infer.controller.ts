@@ -4,6 +4,7 @@ import { Scope } from '../../auth/scope.decorator';
 import type { InferenceCall, InferenceResult } from '../../inference/inference-call';
 import { InferenceService } from '../../inference/inference.service';
 import { Call } from '../codec.interceptor';
+import { ApiDeadline } from '../deadline';
 import { JSON_LENGTH_HEADER } from './body-parts';
 import { RefusesInfer } from './infer-refusals';
 import { OpenInferenceCodecInterceptor } from './open-inference-codec.interceptor';
@@ -31,6 +32,7 @@ function Infer(path: string, summary: string): MethodDecorator {
       description: 'Bytes of JSON before the tensors’ bytes',
       schema: { type: 'integer' },
     }),
+    ApiDeadline,
     ApiBody({
       schema: { type: 'object' },
       examples: {

@@ -5,6 +5,7 @@ import { Refuses } from '../../errors/refuses.decorator';
 import type { InferenceCall, InferenceResult } from '../../inference/inference-call';
 import { InferenceService } from '../../inference/inference.service';
 import { Call } from '../codec.interceptor';
+import { ApiDeadline } from '../deadline';
 import { LABEL, LABEL_UNKNOWN, MODEL, MODEL_UNKNOWN, NOTHING_IN_PRODUCTION, VERSION, VERSION_UNKNOWN } from './path-parameters';
 import { PREDICT_REFUSALS } from './predict-refusals';
 import { TensorflowCodecInterceptor } from './tensorflow-codec.interceptor';
@@ -34,7 +35,16 @@ const ANSWER = ApiOkResponse({
 
 /** What the three ways to name a version have in common. */
 const Predict = (path: string): MethodDecorator =>
-  applyDecorators(Post(path), HttpCode(200), Scope('predict'), UseInterceptors(TensorflowCodecInterceptor), MODEL, BODY, ANSWER);
+  applyDecorators(
+    Post(path),
+    HttpCode(200),
+    Scope('predict'),
+    UseInterceptors(TensorflowCodecInterceptor),
+    ApiDeadline,
+    MODEL,
+    BODY,
+    ANSWER,
+  );
 
 @ApiTags('tensorflow serving')
 @Controller('v1/models')

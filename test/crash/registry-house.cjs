@@ -36,7 +36,7 @@ exports.registryHouse = (root) => {
       return { engine: 'onnx', signature: { inputs: [], outputs: [] }, unbounded: [], initializerBytes: 0, options: {}, trials: [] };
     }
     async load() {
-      return { run: async () => ({ outputs: [], queueMs: 0, inferMs: 0 }), unload: async () => {} };
+      return { run: async () => ({ outputs: [], inferMs: 0 }), unload: async () => {} };
     }
   }
 

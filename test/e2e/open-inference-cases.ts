@@ -288,7 +288,7 @@ const FORMS: readonly AnsweredCase[] = [
   { title: 'an id that is empty', body: { id: '', ...PAIR }, answer: { id: '', ...BOTH } },
   { title: 'members that are null as if absent', body: { id: null, parameters: null, outputs: null, inputs: [{ ...A, parameters: null }, B] }, answer: BOTH },
   { title: 'members that nobody knows', body: { ...PAIR, model_name: 'other', trace: { deep: [1] } }, answer: BOTH },
-  { title: 'parameters that mean nothing here', body: { ...PAIR, parameters: { timeout: 5, priority: 1, sequence_id: 7, sequence_start: true, content_type: 'np', none: null } }, answer: BOTH },
+  { title: 'time enough, and parameters that mean nothing here', body: { ...PAIR, parameters: { timeout: 60_000_000, priority: 1, sequence_id: 7, sequence_start: true, content_type: 'np', none: null } }, answer: BOTH },
   { title: 'parameters of an input that mean nothing here', body: { inputs: [{ ...A, parameters: { content_type: 'np', headers: { a: 1 } } }, B] }, answer: BOTH },
   { title: 'inputs in any order', body: { inputs: [B, A] }, answer: BOTH },
   { title: 'an empty list of outputs as all', body: asking(), answer: BOTH },

@@ -19,7 +19,6 @@ describe(EngineSupervisor.name, () => {
   const slow = models.file(slowLoop(600_000)); // some 300 ms
   const slower = models.file(slowLoop(4_000_000)); // some 2 s, in which a host starts on any machine
   const endless = models.file(endlessLoop());
-  const answerOf = (y: number) => ({ outputs: [column('y', y)], queueMs: expect.any(Number), inferMs: expect.any(Number) });
   const host = (): number => hostsOf(process.pid)[0] ?? 0;
   const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
 
@@ -151,7 +150,7 @@ describe(EngineSupervisor.name, () => {
     expect(asked).toEqual([]);
     await answer;
     await until('it runs', () => asked.length === 1);
-    process.kill(host(), 'SIGKILL');
+    for (const pid of hostsOf(process.pid)) process.kill(pid, 'SIGKILL');
     expect(await behind).toEqual(answerOf(2));
     expect(asked).toEqual([1, 2]);
   });

@@ -71,9 +71,9 @@ export class CallQueue {
     return batch;
   }
 
-  /** All that waits, none of it taken. */
-  *[Symbol.iterator](): Generator<WaitingCall> {
-    for (const list of this.byCaller.values()) yield* list;
+  /** `performance.now()` at which the call came that has waited longest; infinite where nothing waits. */
+  get oldestAt(): number {
+    return Math.min(...[...this.byCaller.values()].map(([first]) => first?.queuedAt ?? Number.POSITIVE_INFINITY));
   }
 
   private listOf({ call: { caller } }: WaitingCall): WaitingCall[] {

@@ -59,15 +59,15 @@ export class Coalescer {
     for (const target of targets) this.delay(target);
   }
 
-  /** Waits for more calls only where the metadata say so, and only while there is room for them. */
+  /** Waits for more calls only where the metadata say so, only while there is room for them, and until the oldest has waited long enough. */
   private delay(target: ServedVersion): void {
     const queue = this.queues.get(target);
+    if (queue === undefined || queue.calls === 0) return;
     const { maxDelayMicros = 0 } = target.record.manifest.metadata;
-    const [oldest] = queue ?? [];
-    if (queue === undefined || oldest === undefined) return;
-    const leftMs = oldest.queuedAt + maxDelayMicros / 1000 - performance.now();
-    if (leftMs <= 0 || queue.rows >= target.batchRows) return this.askForEngines(target, queue);
-    if (leftMs >= 1) setTimeout(() => this.delay(target), Math.floor(leftMs));
+    if (maxDelayMicros === 0 || queue.rows >= target.batchRows) return this.askForEngines(target, queue);
+    const leftMs = queue.oldestAt + maxDelayMicros / 1000 - performance.now();
+    if (leftMs <= 0) this.askForEngines(target, queue);
+    else if (leftMs >= 1) setTimeout(() => this.delay(target), Math.floor(leftMs));
     else setImmediate(() => this.delay(target));
   }
 

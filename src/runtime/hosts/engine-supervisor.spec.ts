@@ -19,6 +19,7 @@ describe(EngineSupervisor.name, () => {
   const slow = models.file(slowLoop(600_000)); // some 300 ms
   const slower = models.file(slowLoop(4_000_000)); // some 2 s, in which a host starts on any machine
   const endless = models.file(endlessLoop());
+  const answerOf = (y: number) => ({ outputs: [column('y', y)], inferMs: expect.any(Number) });
   const host = (): number => hostsOf(process.pid)[0] ?? 0;
   const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
 

@@ -212,6 +212,20 @@ describe(Coalescer, () => {
       expect(model.runs).toEqual([[2]]);
     });
 
+    it('counts a call once whose time is over before the engine fails it', async () => {
+      service = serviceWith({ maxCallsPerModel: 1 });
+      const target = servedBy(model, 8);
+      const { promise: failing, reject } = Promise.withResolvers<never>();
+      target.run = async (next) => (next(), failing);
+      expect(await outcome(ask(target, [1], { expiresAt: performance.now() + 20 }))).toBe('CALL_DEADLINE_EXCEEDED');
+      reject(new InferenceFailed('too late'));
+      await new Promise(setImmediate);
+      target.run = () => new Promise(() => {});
+      const waiting = ask(target, [2], { expiresAt: performance.now() + 50 });
+      expect(await outcome(ask(target, [3]))).toBe('TOO_MANY_CALLS');
+      await outcome(waiting);
+    });
+
     it('does not mind a caller that goes when it has been answered', async () => {
       let leave = (): void => {};
       const answer = await ask(servedBy(model, 8), [1], { onGone: (listener) => void (leave = listener) });

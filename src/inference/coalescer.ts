@@ -140,7 +140,7 @@ class Ticket {
     const now = performance.now();
     for (;;) {
       const calls = this.queue.take(this.target.batchRows);
-      for (const call of calls) if (!call.over && now > call.expiresAt) call.fail(new CallExpired());
+      for (const call of calls) if (now > call.expiresAt) call.fail(new CallExpired());
       const wanted = calls.filter(({ over }) => !over);
       if (wanted.length > 0 || this.queue.calls === 0) return wanted;
     }
@@ -158,6 +158,6 @@ function answerAll(calls: readonly WaitingCall[], { outputs, inferMs }: EngineAn
   const parts = calls.length === 0 ? [] : splitOutputs(outputs, calls);
   calls.forEach((call, at) => {
     const queueMs = startedAt - call.queuedAt;
-    if (!call.over) call.answer({ outputs: parts[at] ?? [], queueMs, inferMs, rows: call.rows, batchRows, leads: at === 0 });
+    call.answer({ outputs: parts[at] ?? [], queueMs, inferMs, rows: call.rows, batchRows, leads: at === 0 });
   });
 }

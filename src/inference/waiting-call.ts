@@ -34,12 +34,16 @@ export class WaitingCall {
     return this.settled;
   }
 
+  /** Tells the first word only: who was told that its time is over hears nothing of what came of it. */
   answer(result: InferenceResult): void {
+    if (this.settled) return;
     this.settled = true;
     this.end.answer(result);
   }
 
+  /** As `answer`. */
   fail(error: unknown): void {
+    if (this.settled) return;
     this.settled = true;
     this.end.fail(error);
   }

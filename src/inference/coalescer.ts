@@ -85,6 +85,8 @@ export class Coalescer {
     const ticket = new Ticket(target, queue, this.config.engineDeadlineMs);
     try {
       const answer = await target.run(() => {
+        // asked again: the engine process ended, and nobody else will hear of it
+        if (ticket.begun) this.logger.warn('engine run failed', { ids: idsOf(ticket.calls), again: true });
         const run = ticket.next();
         this.askForEngines(target, queue); // what is left may go to another engine at once
         return run;
@@ -101,9 +103,8 @@ export class Coalescer {
   /** One call must not fail for what another one did: after the failure of a batch each runs by itself. */
   private failed(ticket: Ticket, queue: CallQueue, error: unknown): void {
     const calls = ticket.begun ? ticket.calls : ticket.take();
-    const ids = calls.map(({ call }) => call.correlationId);
     const mayBeOne = error instanceof InferenceFailed || error instanceof EngineDeadlineExceeded || error instanceof EngineCrashed;
-    if (!(error instanceof InferenceFailed)) this.logger.warn('engine run failed', { ids, err: error });
+    if (!(error instanceof InferenceFailed)) this.logger.warn('engine run failed', { ids: idsOf(calls), err: error });
     if (calls.length > 1 && ticket.begun && mayBeOne) return queue.putBack(calls.filter(({ over }) => !over));
     for (const call of calls) call.fail(error);
   }
@@ -151,6 +152,10 @@ class Ticket {
     if (this.waiting) this.queue.tickets--;
     this.waiting = false;
   }
+}
+
+function idsOf(calls: readonly WaitingCall[]): readonly string[] {
+  return calls.map(({ call }) => call.correlationId);
 }
 
 function answerAll(calls: readonly WaitingCall[], { outputs, inferMs }: EngineAnswer, startedAt: number): void {

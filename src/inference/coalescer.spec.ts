@@ -40,6 +40,20 @@ describe(Coalescer, () => {
     expect(answers.map(({ rows, batchRows, leads }) => [rows, batchRows, leads])).toEqual([[1, 4, true], [2, 4, false], [0, 4, false], [1, 4, false]]); // prettier-ignore
   });
 
+  it('counts a run once, also where the first of its callers went away while it ran', async () => {
+    const target = servedBy(model, 8);
+    let leave = (): void => {};
+    model.fault = () => {
+      leave();
+      return undefined;
+    };
+    const first = outcome(ask(target, [1], { onGone: (listener) => void (leave = listener) }));
+    const others = await Promise.all([ask(target, [2]), ask(target, [3])]);
+    expect(await first).toBe('CALLER_GONE');
+    expect(model.runs).toEqual([[1, 2, 3]]);
+    expect(others.map(({ leads }) => leads)).toEqual([true, false]);
+  });
+
   it('makes no run larger than is best for the version, unless a call is', async () => {
     const target = servedBy(model, 3);
     await Promise.all([[1], [2], [3], [4], [5, 6, 7, 8, 9]].map((rows) => ask(target, rows)));

@@ -161,8 +161,9 @@ function idsOf(calls: readonly WaitingCall[]): readonly string[] {
 function answerAll(calls: readonly WaitingCall[], { outputs, inferMs }: EngineAnswer, startedAt: number): void {
   const batchRows = rowsOf(calls);
   const parts = calls.length === 0 ? [] : splitOutputs(outputs, calls);
+  const lead = calls.findIndex(({ over }) => !over); // who went away counts nothing
   calls.forEach((call, at) => {
     const queueMs = startedAt - call.queuedAt;
-    call.answer({ outputs: parts[at] ?? [], queueMs, inferMs, rows: call.rows, batchRows, leads: at === 0 });
+    call.answer({ outputs: parts[at] ?? [], queueMs, inferMs, rows: call.rows, batchRows, leads: at === lead });
   });
 }

@@ -29,7 +29,8 @@ export class Admission {
     const book = this.bookOf(model);
     this.makeRoom(book, caller, bytes, model);
     this.makeRoom(this.all, caller, bytes);
-    for (const each of [book, this.all]) each.enter(caller, bytes);
+    const admittedAt = performance.now();
+    for (const each of [book, this.all]) each.enter(caller, bytes, admittedAt);
     return () => {
       const now = performance.now();
       for (const each of [book, this.all]) each.leave(caller, bytes, now);

@@ -33,7 +33,8 @@ export class CallBook {
     return this.rate.secondsFor(this.calls, now);
   }
 
-  enter(caller: string, bytes: number): void {
+  enter(caller: string, bytes: number, now: number): void {
+    if (this.calls === 0) this.rate.begin(now);
     this.count(caller, bytes, 1);
   }
 

@@ -1,12 +1,19 @@
 const SECONDS = 5;
 const LONGEST_SECONDS = 60;
 
-/** How many calls end in a second, over the last five. */
+/** How many calls end in a second, over the last five of those in which there was always one. */
 export class DrainRate {
   private readonly counts = new Uint32Array(SECONDS);
   private second = 0;
+  private begunAt = 0;
 
-  /** @param now milliseconds */
+  /** There is a call after there was none. @param now milliseconds */
+  begin(now: number): void {
+    this.counts.fill(0);
+    this.begunAt = now;
+  }
+
+  /** A call ended. */
   count(now: number): void {
     this.turn(now);
     this.counts[this.second % SECONDS] = (this.counts[this.second % SECONDS] as number) + 1;
@@ -17,7 +24,8 @@ export class DrainRate {
     this.turn(now);
     const ended = this.counts.reduce((sum, count) => sum + count, 0);
     if (ended === 0) return 1;
-    return Math.min(LONGEST_SECONDS, Math.max(1, Math.ceil((calls * SECONDS) / ended)));
+    const from = Math.max(this.begunAt / 1000, this.second - SECONDS + 1);
+    return Math.min(LONGEST_SECONDS, Math.max(1, Math.ceil((calls * (now / 1000 - from)) / ended)));
   }
 
   private turn(now: number): void {

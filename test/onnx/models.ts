@@ -138,8 +138,13 @@ export function slowLoop(iterations: number): Buffer {
   return loop('turns', [int64s('turns', [], [iterations])]);
 }
 
-/** @param turns name of the trip count; '' for none */
-function loop(turns: string, initializers: readonly Tensor[]): Buffer {
+/** Like `slowLoop`, with the outputs y and z, which are the same. */
+export function slowTwins(iterations: number): Buffer {
+  return loop('turns', [int64s('turns', [], [iterations])], ['z']);
+}
+
+/** @param turns name of the trip count; '' for none @param twins outputs that are what y is */
+function loop(turns: string, initializers: readonly Tensor[], twins: readonly string[] = []): Buffer {
   const condition = (name: string): ValueInfo => ({ name, dtype: DTYPE.bool, dims: [] });
   const body = {
     name: 'body',
@@ -151,8 +156,12 @@ function loop(turns: string, initializers: readonly Tensor[]): Buffer {
     graph: {
       name: 'loop',
       inputs: [float('x', ['N', 1])],
-      outputs: [float('y', ['N', 1])],
-      nodes: [...HARM.nodes, node('Loop', [turns, 'harm', 'x'], ['y'], { body: { graph: body } })],
+      outputs: ['y', ...twins].map((name) => float(name, ['N', 1])),
+      nodes: [
+        ...HARM.nodes,
+        node('Loop', [turns, 'harm', 'x'], ['y'], { body: { graph: body } }),
+        ...twins.map((name) => node('Identity', ['y'], [name])),
+      ],
       initializers: [...HARM.initializers, ...initializers],
     },
   });

@@ -5,6 +5,7 @@ import type { Counter, Gauge } from 'prom-client';
 const HOSTS = 'engine_hosts';
 const ENDS = 'engine_host_ends_total';
 const RETRIES = 'engine_retries_total';
+const RECYCLES = 'engine_recycles_total';
 
 /** What Prometheus is told of the engine room. */
 export const RUNTIME_METRICS = [
@@ -15,6 +16,7 @@ export const RUNTIME_METRICS = [
     labelNames: ['how'],
   }),
   makeCounterProvider({ name: RETRIES, help: 'Runs that were done again because their engine process ended.' }),
+  makeCounterProvider({ name: RECYCLES, help: 'Engine processes that had to go because of the memory that they took.' }),
 ];
 
 /** The figures of the engine room. */
@@ -24,6 +26,7 @@ export class RuntimeMetrics {
     @InjectMetric(HOSTS) private readonly hosts: Gauge,
     @InjectMetric(ENDS) private readonly ends: Counter,
     @InjectMetric(RETRIES) private readonly retries: Counter,
+    @InjectMetric(RECYCLES) private readonly recycles: Counter,
   ) {}
 
   countHosts(running: number): void {
@@ -36,5 +39,9 @@ export class RuntimeMetrics {
 
   countRetry(): void {
     this.retries.inc();
+  }
+
+  countRecycle(): void {
+    this.recycles.inc();
   }
 }

@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RuntimeConfig } from '../../src/config/app-config';
 import { HostRuntime } from '../../src/runtime/host.runtime';
@@ -7,7 +6,7 @@ import { EngineSupervisor } from '../../src/runtime/hosts/engine-supervisor';
 import { HostLauncher } from '../../src/runtime/hosts/host-launcher';
 import { padded } from '../onnx/models';
 import { ModelFolder } from '../process/model-folder';
-import { hostsOf } from '../process/processes';
+import { hostsOf, residentMiB } from '../process/processes';
 import { type ServerProcess, Servers } from '../process/server-process';
 import { describeLimited, MemoryGroup } from './memory-group';
 
@@ -111,8 +110,4 @@ export function describeMemory(seconds: number, cycles: number): void {
       least.forEach((mebibytes, at) => expect(mebibytes).toBeLessThanOrEqual(most[at]! * MAX_GROWTH));
     }, 120_000);
   });
-}
-
-function residentMiB(pid: number): number {
-  return Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024);
 }

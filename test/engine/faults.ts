@@ -10,7 +10,8 @@ import { STATUS } from '../../src/http/problem';
 import { linear } from '../onnx/models';
 import { callWith, ModelFolder } from '../process/model-folder';
 
-const ENTRY = join(__dirname, 'faulty-host.cjs');
+/** A host that can be made to fail. */
+export const FAULTY_HOST = join(__dirname, 'faulty-host.cjs');
 /** What a host may take here: enough for Node and the engine, soon used up. */
 const HOST_MEMORY_MB = 900;
 /** To fill the memory takes a while on a busy machine. */
@@ -45,7 +46,7 @@ export interface FaultReport {
 
 class FaultyLauncher extends HostLauncher {
   override launch(): HostProcess {
-    return new HostProcess(ENTRY, HOST_MEMORY_MB);
+    return new HostProcess(FAULTY_HOST, HOST_MEMORY_MB);
   }
 }
 

@@ -17,7 +17,7 @@ export async function until<T>(what: string, ask: () => T | Promise<T>, ms = 500
 /** The engine hosts that a process has started and that still run. Linux only. */
 export function hostsOf(parent: number): readonly number[] {
   const children = read(`/proc/${parent}/task/${parent}/children`).split(' ').filter(Boolean).map(Number);
-  return children.filter((child) => !isGone(child) && read(`/proc/${child}/cmdline`).includes('host.main.js'));
+  return children.filter((child) => !isGone(child) && /host\.(main\.js|cjs)\b/.test(read(`/proc/${child}/cmdline`)));
 }
 
 /** Ends the engine hosts that this very process has started: a test that failed may have left one, which would keep jest from ending. */
@@ -43,6 +43,12 @@ export function ticksOf(pid: number): number {
     .split(' ')
     .slice(11, 13);
   return Number(user) + Number(system);
+}
+
+/** What a process has in memory, 2^20 bytes; 0 where it has ended. */
+export function residentMiB(pid: number): number {
+  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1];
+  return Math.round(Number(kibibytes ?? 0) / 1024);
 }
 
 function read(path: string): string {

@@ -34,7 +34,7 @@ describe(EngineHost.name, () => {
   const run = (sha256: string, x: Tensor): HostRequest => ({ do: 'run', sha256, inputs: [x], outputs: ['y'] });
   const index = (value: bigint): Tensor => ({ name: 'x', datatype: 'INT64', shape: [1], data: BigInt64Array.of(value) });
   const answer = (value: number) => ({
-    value: { outputs: [column('y', value)], inferMs: expect.any(Number) },
+    value: expect.objectContaining({ outputs: [column('y', value)], inferMs: expect.any(Number) }),
   });
   const DONE = { value: { rssBytes: expect.any(Number) } };
   const NOT_LOADED = { error: { fault: 'failed', reason: 'the model is not loaded' } };
@@ -62,6 +62,20 @@ describe(EngineHost.name, () => {
       run(file.sha256, column('x', 5)),
     );
     expect(replied).toEqual([NOT_LOADED, DONE, answer(6), answer(8), DONE, NOT_LOADED]);
+  });
+
+  it('tells its memory with a run, once a second at most', async () => {
+    const file = models.file(linear([[2]]));
+    const now = jest.spyOn(performance, 'now');
+    const told = async (at: number): Promise<boolean> => {
+      now.mockReturnValue(at);
+      const [reply] = await ask(run(file.sha256, column('x', 1)));
+      return 'rssBytes' in (reply as { readonly value: object }).value;
+    };
+    await ask({ do: 'load', ...file });
+    const answers = [await told(5000), await told(5001), await told(5999), await told(6000), await told(6001), await told(7000)];
+    now.mockRestore();
+    expect(answers).toEqual([true, false, false, true, false, true]);
   });
 
   it('takes a model twice, and unloads one that it does not have', async () => {

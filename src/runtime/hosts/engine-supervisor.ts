@@ -48,7 +48,7 @@ export class EngineSupervisor implements OnApplicationShutdown {
     @Optional() private readonly metrics?: RuntimeMetrics,
     @Optional() limit: number = Math.max(2, availableParallelism()),
   ) {
-    this.pool = new HostPool(launcher, limit, metrics, () => this.dispatch());
+    this.pool = new HostPool(launcher, limit, metrics, this.loadLimit, () => this.dispatch());
   }
 
   /** Loads a model where it is not loaded, and warms it up. @throws as the host says, ModelQuarantined, EngineDeadlineExceeded, EngineCrashed */
@@ -65,7 +65,7 @@ export class EngineSupervisor implements OnApplicationShutdown {
       const { inputs, outputs, engineDeadlineMs } = run;
       const request = { do: 'run', sha256: file.sha256, inputs, outputs } as const;
       const usual = Math.max(OVERRUN_MS, 4 * (file.usualMs ?? 0));
-      return this.watch(host, usual, host.process.ask(request, within(engineDeadlineMs)));
+      return this.watch(host, usual, host.run(request, within(engineDeadlineMs)));
     });
   }
 
@@ -133,7 +133,7 @@ export class EngineSupervisor implements OnApplicationShutdown {
     host.busy = true;
     const tell = await job.work(host).catch((error: unknown) => () => this.failed(job, error, host));
     host.busy = false;
-    this.pool.retireIfDue(host);
+    this.pool.review(host);
     tell();
     this.dispatch();
   }
@@ -149,7 +149,7 @@ export class EngineSupervisor implements OnApplicationShutdown {
     }
     job.again = true;
     host.retiring = true;
-    this.pool.retireIfDue(host);
+    this.pool.review(host);
     this.metrics?.countRetry();
     this.queue(job);
   }
@@ -170,7 +170,11 @@ export class EngineSupervisor implements OnApplicationShutdown {
 
   private ensureLoaded(host: PooledHost, file: ModelFile): Promise<void> {
     if (host.has(file.sha256)) return Promise.resolve();
-    return this.watch(host, LOAD_OVERRUN_MS, host.load(file, within(this.config.importDeadlineSeconds * 1000)));
+    return this.watch(host, LOAD_OVERRUN_MS, host.load(file, this.loadLimit));
+  }
+
+  private get loadLimit(): TimeLimit {
+    return within(this.config.importDeadlineSeconds * 1000);
   }
 }
 

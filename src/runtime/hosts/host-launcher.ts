@@ -7,19 +7,21 @@ import { HostProcess } from './host-process';
 // both from src/ (tests) and from dist/: a host is always the compiled file
 const ENTRY = join(__dirname, '..', '..', '..', 'dist', 'runtime', 'hosts', 'host.main.js');
 
+const MIB = 2 ** 20;
 /** What Node and the engine count for against a data limit before there is any model: mostly never touched, 2^20 bytes. */
 const PROCESS_MB = 640;
 
 /** Starts engine hosts. */
 @Injectable()
 export class HostLauncher {
-  private readonly memoryMb: number;
+  /** What the models of a host may take, bytes. */
+  readonly roomBytes: number;
 
   constructor({ hostMemoryMb }: RuntimeConfig) {
-    this.memoryMb = PROCESS_MB + Math.min(hostMemoryMb, Math.floor(containerMemoryBytes() / 2 ** 20));
+    this.roomBytes = Math.min(hostMemoryMb * MIB, containerMemoryBytes());
   }
 
   launch(): HostProcess {
-    return new HostProcess(ENTRY, this.memoryMb);
+    return new HostProcess(ENTRY, PROCESS_MB + Math.floor(this.roomBytes / MIB));
   }
 }

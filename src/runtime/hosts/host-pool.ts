@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { ModelFile } from '../model-runtime.port';
 import type { RuntimeMetrics } from '../runtime.metrics';
 import type { HostLauncher } from './host-launcher';
+import type { TimeLimit } from './host-process';
 import { PooledHost } from './pooled-host';
 
 /** How long a call waits for a host that has its model in memory, before another host loads it too, ms. */
@@ -14,13 +15,18 @@ export const PATIENCE_MS = 20;
 export class HostPool {
   private readonly logger = new Logger(HostPool.name);
   private readonly hosts = new Set<PooledHost>();
+  private replacing = false;
 
-  /** @param onEnd called where a host ended that was not told to */
+  /**
+   * @param loadLimit how long a host that takes over may load a model
+   * @param onChange called where a host ended that was not told to, and where one has taken over
+   */
   constructor(
     private readonly launcher: HostLauncher,
     private readonly limit: number,
     private readonly metrics: RuntimeMetrics | undefined,
-    private readonly onEnd: () => void,
+    private readonly loadLimit: TimeLimit,
+    private readonly onChange: () => void,
   ) {}
 
   /**
@@ -40,13 +46,14 @@ export class HostPool {
 
   /** Frees the memory of a model in every host, after what runs there. */
   async unload(sha256: string): Promise<void> {
-    await Promise.all([...this.hosts].map((host) => host.unload(sha256).finally(() => this.retireIfDue(host))));
+    await Promise.all([...this.hosts].map((host) => host.unload(sha256).finally(() => this.review(host))));
   }
 
-  /** Ends a host that has nothing to do where it takes too much memory, or where it is one too many since an overrun is over. */
-  retireIfDue(host: PooledHost): void {
-    if (host.busy || !this.hosts.has(host)) return;
-    if (host.retiring || this.counted.length > this.limit) void this.end(host);
+  /** Ends a host that has nothing to do where it retires, or is one too many since an overrun is over; has one replaced that outgrew. */
+  review(host: PooledHost): void {
+    if (!this.hosts.has(host)) return;
+    if (host.outgrown && !host.retiring) this.replace(host);
+    if (!host.busy && (host.retiring || this.counted.length > this.limit)) void this.end(host);
   }
 
   /** Ends every host, whatever it does. */
@@ -55,7 +62,40 @@ export class HostPool {
   }
 
   private get counted(): readonly PooledHost[] {
-    return [...this.hosts].filter(({ overrun }) => !overrun);
+    return [...this.hosts].filter(({ overrun, outgrown, retiring }) => !overrun && !outgrown && !retiring);
+  }
+
+  /** One at a time has its models loaded elsewhere before it goes, where there is room for both; else it goes as soon as it can. */
+  private replace(host: PooledHost): void {
+    const alone = host.models === 0 || !host.leavesRoom || this.hosts.size >= 2 * this.limit;
+    if (host.full || (alone && !this.replacing)) this.recycle(host);
+    else if (!this.replacing) void this.succeed(host);
+  }
+
+  private async succeed(host: PooledHost): Promise<void> {
+    this.replacing = true;
+    const successor = this.launch(host.bounded);
+    successor.busy = true;
+    try {
+      for (const file of host.files) if (!successor.has(file.sha256)) await successor.load(file, this.loadLimit);
+      successor.busy = false;
+      if (this.hosts.has(host) && !host.retiring) this.recycle(host);
+    } catch (error) {
+      // the old one may be the only one that still can: a file may be damaged by now
+      host.bear();
+      if (this.hosts.has(successor)) this.logger.warn('engine host not replaced', { err: error });
+      void this.end(successor);
+    }
+    this.replacing = false;
+    for (const each of this.hosts) this.review(each);
+    this.onChange();
+  }
+
+  /** It ends as soon as its call is answered. */
+  private recycle(host: PooledHost): void {
+    host.retiring = true;
+    this.metrics?.countRecycle();
+    this.logger.log('engine host recycled', { rssBytes: host.rssBytes, models: host.models });
   }
 
   /** @returns undefined where there are as many as there may be */
@@ -68,8 +108,11 @@ export class HostPool {
       if (spare === undefined) return undefined;
       void this.end(spare);
     }
-    if (this.hosts.size >= 2 * this.limit) return undefined;
-    const host = new PooledHost(this.launcher.launch(), bounded);
+    return this.hosts.size >= 2 * this.limit ? undefined : this.launch(bounded);
+  }
+
+  private launch(bounded: boolean): PooledHost {
+    const host = new PooledHost(this.launcher.launch(), bounded, this.launcher.roomBytes);
     this.hosts.add(host);
     this.metrics?.countHosts(this.hosts.size);
     void host.process.ended.then((how) => this.ended(host, how));
@@ -89,6 +132,6 @@ export class HostPool {
     this.metrics?.countHosts(this.hosts.size);
     this.metrics?.countEnd(how);
     this.logger.warn('engine host ended', { how, stderr: host.process.lastWords });
-    this.onEnd();
+    this.onChange();
   }
 }

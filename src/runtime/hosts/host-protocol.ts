@@ -11,11 +11,14 @@ export type HostRequest =
   | { readonly do: 'run'; readonly sha256: string; readonly inputs: readonly Tensor[]; readonly outputs: readonly string[] }
   | { readonly do: 'unload'; readonly sha256: string };
 
-/** What each request is answered with. `inferMs`: milliseconds inside the engine. `rssBytes`: memory of the whole process then. */
+/**
+ * What each request is answered with. `inferMs`: milliseconds inside the engine. `rssBytes`: memory of the whole process then; with a run
+ * once a second at most.
+ */
 export interface HostAnswers {
   import: Omit<ImportReport, 'trials'>;
   load: { readonly rssBytes: number };
-  run: { readonly outputs: readonly Tensor[]; readonly inferMs: number };
+  run: { readonly outputs: readonly Tensor[]; readonly inferMs: number; readonly rssBytes?: number };
   unload: { readonly rssBytes: number };
 }
 

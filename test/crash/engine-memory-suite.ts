@@ -99,7 +99,7 @@ export function describeMemory(seconds: number, cycles: number): void {
       const seen: (readonly number[])[] = [];
       for (let cycle = 0; cycle < cycles; cycle++) {
         await (await runtime.load(file)).unload();
-        seen.push([process.pid, ...hostsOf(process.pid)].map(residentMiB));
+        seen.push([process.pid, ...hostsOf(process.pid)].map((pid) => Math.round(residentMiB(pid))));
       }
       // what is garbage is freed now and then: the most of the first, against the least of the last
       const [first, last] = [seen.slice(0, FIRST_CYCLES), seen.slice(-FIRST_CYCLES)];

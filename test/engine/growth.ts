@@ -68,5 +68,5 @@ export async function growUntil(recycles: number): Promise<Growth> {
     await supervisor.onApplicationShutdown();
     models.remove();
   }
-  return { calls, failed, mostMiB, ...counts };
+  return { calls, failed, mostMiB: Math.round(mostMiB), ...counts };
 }

@@ -48,7 +48,7 @@ export function ticksOf(pid: number): number {
 /** What a process has in memory, 2^20 bytes; 0 where it has ended. */
 export function residentMiB(pid: number): number {
   const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1];
-  return Math.round(Number(kibibytes ?? 0) / 1024);
+  return Number(kibibytes ?? 0) / 1024;
 }
 
 function read(path: string): string {

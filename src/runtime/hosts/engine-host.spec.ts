@@ -78,6 +78,19 @@ describe(EngineHost.name, () => {
     expect(answers).toEqual([true, false, false, true, false, true]);
   });
 
+  it('collects the bytes of a file that came or left before it tells its memory, and nothing after a run', async () => {
+    const file = models.file(linear([[2]]));
+    const collect = jest.fn();
+    const before = globalThis.gc;
+    globalThis.gc = collect as unknown as typeof globalThis.gc;
+    await ask({ do: 'load', ...file });
+    await ask(run(file.sha256, column('x', 1)));
+    expect(collect).toHaveBeenCalledTimes(1);
+    await ask({ do: 'unload', sha256: file.sha256 });
+    expect(collect).toHaveBeenCalledTimes(2);
+    globalThis.gc = before;
+  });
+
   it('takes a model twice, and unloads one that it does not have', async () => {
     const file = models.file(linear([[2]]));
     const replied = await ask(

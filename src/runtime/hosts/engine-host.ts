@@ -40,6 +40,7 @@ export class EngineHost {
     if (request.do === 'import') return this.import(request);
     await this.unload(request.sha256);
     if (request.do === 'load') this.models.set(request.sha256, await load(openOnnx(await readChecked(request)).bytes));
+    globalThis.gc?.();
     return { rssBytes: process.memoryUsage.rss() };
   }
 

@@ -20,6 +20,9 @@ const STDERR_READ = 2 ** 20;
  */
 const ENVIRONMENT = { ORT_DISABLE_TELEMETRY: '1', MALLOC_MMAP_THRESHOLD_: `${4 * 2 ** 20}`, MALLOC_TRIM_THRESHOLD_: `${16 * 2 ** 20}` };
 
+/** A host collects its garbage itself where that is most of what it has: the bytes of a model that the engine has read. */
+const FLAGS = ['--expose-gc'];
+
 interface Waiting {
   readonly resolve: (value: never) => void;
   readonly reject: (error: Error) => void;
@@ -153,8 +156,8 @@ export class HostProcess {
  * channel is closed.
  */
 function commandOf(entry: string, memoryMb: number): [string, ...(readonly string[])] {
-  if (!existsSync(SETPRIV) || !existsSync(PRLIMIT)) return [execPath, entry];
-  return [SETPRIV, '--pdeathsig', 'KILL', PRLIMIT, `--data=${memoryMb * 2 ** 20}`, execPath, entry];
+  if (!existsSync(SETPRIV) || !existsSync(PRLIMIT)) return [execPath, ...FLAGS, entry];
+  return [SETPRIV, '--pdeathsig', 'KILL', PRLIMIT, `--data=${memoryMb * 2 ** 20}`, execPath, ...FLAGS, entry];
 }
 
 function errorOf(fault: HostFault): Error {

@@ -1,0 +1,3 @@
+import { describeLoadCycles } from './load-cycles-suite';
+
+describeLoadCycles(200);

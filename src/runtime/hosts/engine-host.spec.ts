@@ -82,7 +82,7 @@ describe(EngineHost.name, () => {
     const file = models.file(linear([[2]]));
     const collect = jest.fn();
     const before = globalThis.gc;
-    globalThis.gc = collect as unknown as typeof globalThis.gc;
+    globalThis.gc = collect;
     await ask({ do: 'load', ...file });
     await ask(run(file.sha256, column('x', 1)));
     expect(collect).toHaveBeenCalledTimes(1);

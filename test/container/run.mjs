@@ -62,7 +62,7 @@ try {
   const command = /^docker network .*$/m.exec(readFileSync(join(project, 'README.md'), 'utf8'))[0];
   run('network', 'bash', '-euc', command);
   // who waits for whom is the same in a box, and takes long to show
-  const elsewhere = 'test/e2e/(scheduling|fairness|overload)';
+  const elsewhere = 'test/e2e/(scheduling|overload)';
   const suites = ['--testRegex', 'test/(e2e|container)/.*spec\\.ts$', '--testPathIgnorePatterns', '/node_modules/', elsewhere];
   run('e2e suite, compose, container', 'jest', '--maxWorkers=2', ...suites);
   run('figures', 'node', 'bench/container.mjs');

@@ -6,7 +6,7 @@ import { endlessLoop, linear, slowLoop, slowTwins } from '../onnx/models';
 import { until } from '../process/processes';
 import { Caller, predictionOf, quantile, type Reply } from '../scheduling/caller';
 import { EngineRuns } from '../scheduling/engine-runs';
-import { describeInProcess, freshFolder, TestApp } from './test-app';
+import { describeInProcess, freshFolder, TestApp } from '../e2e/test-app';
 
 const CALLS = 6;
 const GREEDY = 500;

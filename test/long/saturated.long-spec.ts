@@ -1,7 +1,7 @@
 import { slowLoop } from '../onnx/models';
 import { Caller, quantile, type Reply } from '../scheduling/caller';
 import { LoopLag } from '../scheduling/loop-lag';
-import { Servers } from './server-process';
+import { Servers } from '../process/server-process';
 
 const SECONDS = 5;
 /** Engines and spares of two cores: so many predictions may end while anything else is answered, as each ends by itself. */

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { Callers, closedLoop, machine, median, onnxModels, requestOf, Server, share } from './load.mjs';
 
 const CONNECTIONS = [1, 32, 128];
-const [ROUNDS, SECONDS, WARM_SECONDS] = [5, 2, 0.5];
+const [ROUNDS, SECONDS, WARM_SECONDS] = [3, 2, 0.5];
 const BODY = JSON.stringify({ instances: [Array.from({ length: 16 }, (_, at) => at / 16)] });
 
 const { values } = parseArgs({ options: { before: { type: 'string' }, json: { type: 'string' } } });

@@ -99,7 +99,7 @@ function watchOthers(server) {
   return () => Math.max(0, ((used() - before) * 1000) / (performance.now() - startedAt));
 }
 
-const [QUIET_CORES, TRIES, PATIENCE] = [0.15, 4, 20];
+const [QUIET_CORES, TRIES, PATIENCE] = [0.15, 2, 10];
 
 /**
  * Measures while nobody else uses the machine: waits for that, and where somebody came does it again. What counts is the try in which others

@@ -93,7 +93,8 @@ async function measure({ name, about, model, metadata, body, connections }) {
   try {
     const { batchRows } = await server.serve('bench', model, metadata);
     const request = requestOf(server, 'POST', '/api/v1/predict/bench', body);
-    const { perSecond: capacity } = await quietly(server, () => capacityOf({ server, request, connections }));
+    const found = await quietly(server, () => capacityOf({ server, request, connections }));
+    const capacity = found.perSecond;
     const before = await quietly(server, () => unloaded({ server, request }));
     const steps = [];
     for (const factor of FACTORS) steps.push(await quietly(server, () => stepOf({ server, request, capacity, factor })));
@@ -106,6 +107,7 @@ async function measure({ name, about, model, metadata, body, connections }) {
       batchRows,
       connections,
       capacityPerSecond,
+      capacityOthersCores: found.othersCores,
       queue: MAX_CALLS_PER_MODEL,
       unloaded: before,
       steps,

@@ -9,8 +9,8 @@ import { theilSen } from './slope';
 const MINUTES = Number(process.env['MINUTES'] ?? 20);
 const SEED = Number(process.env['SEED'] ?? 1);
 const MINUTE_MS = 60_000;
-/** The allocators have what they keep after this share of the time, and two minutes at most. */
-const WARM_MS = Math.min(2 * MINUTE_MS, (MINUTES * MINUTE_MS) / 3);
+/** The server has what it keeps after this: a third of the time, five minutes at most. In less than one minute it has not. */
+const WARM_MS = Math.min(5 * MINUTE_MS, (MINUTES * MINUTE_MS) / 3);
 const LANES = 6;
 const SAMPLE_MS = 500;
 /**

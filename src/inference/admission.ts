@@ -27,8 +27,10 @@ export class Admission {
     const { model } = target.record;
     const bytes = inputs.reduce((sum, input) => sum + bytesOf(input), 0);
     const book = this.bookOf(model);
-    this.makeRoom(book, caller, bytes, model);
-    this.makeRoom(this.all, caller, bytes);
+    this.refuseBytes(book, bytes, model);
+    this.refuseBytes(this.all, bytes);
+    this.makeRoom(book, caller, model);
+    this.makeRoom(this.all, caller);
     const admittedAt = performance.now();
     for (const each of [book, this.all]) each.enter(caller, bytes, admittedAt);
     return () => {
@@ -45,16 +47,26 @@ export class Admission {
     return book;
   }
 
-  private makeRoom(book: CallBook, caller: string, bytes: number, model?: string): void {
-    const limit = book.brokenBy(bytes);
-    if (limit === undefined) return;
-    const error = new TooManyCalls(model === undefined ? 'in all' : `of "${model}"`, limit, book.secondsToDrain(performance.now()));
+  /** One large call is not worth many small ones: nobody makes room for bytes. @throws TooManyCalls */
+  private refuseBytes(book: CallBook, bytes: number, model?: string): void {
+    const limit = book.tooHeavy(bytes);
+    if (limit !== undefined) throw tooMany(book, limit, model);
+  }
+
+  /** @throws TooManyCalls */
+  private makeRoom(book: CallBook, caller: string, model?: string): void {
+    if (book.full === undefined) return;
+    const error = tooMany(book, book.full, model);
     const greedy = book.greedierThan(caller);
     const newest = greedy === undefined ? undefined : this.coalescer.newestOf(greedy, model);
     if (newest === undefined) throw error;
     this.coalescer.remove(newest);
     newest.fail(error);
   }
+}
+
+function tooMany(book: CallBook, limit: string, model: string | undefined): TooManyCalls {
+  return new TooManyCalls(model === undefined ? 'in all' : `of "${model}"`, limit, book.secondsToDrain(performance.now()));
 }
 
 function bytesOf({ data }: Tensor): number {

@@ -15,9 +15,13 @@ export class CallBook {
 
   constructor(private readonly limits: CallLimits) {}
 
-  /** Which limit a call of so many bytes would break. A call has room where there is no other, whatever its size. */
-  brokenBy(bytes: number): string | undefined {
-    if (this.calls >= this.limits.calls) return `${this.limits.calls} calls at a time`;
+  /** Why there is no room for one more call, whatever it brings. */
+  get full(): string | undefined {
+    return this.calls >= this.limits.calls ? `${this.limits.calls} calls at a time` : undefined;
+  }
+
+  /** Why there is no room for a call of so many bytes. Where there is no other it has room, whatever its size. */
+  tooHeavy(bytes: number): string | undefined {
     return this.calls > 0 && this.bytes + bytes > this.limits.bytes ? `${this.limits.bytes} bytes of inputs at a time` : undefined;
   }
 

@@ -279,5 +279,18 @@ describe(Coalescer, () => {
       expect(await Promise.all(greedy)).toEqual([[2], [4], 'TOO_MANY_CALLS', 'TOO_MANY_CALLS']);
       expect(await Promise.all(modest)).toEqual([[20], [22], 'TOO_MANY_CALLS']);
     });
+
+    it('makes no room for bytes: what is there stays, and the limit holds', async () => {
+      service = serviceWith({ maxCallBytesPerModel: 1000 });
+      const target = servedBy(model, 1);
+      model.busy = true;
+      const small = Array.from({ length: 20 }, (_, at) => outcome(ask(target, [at], { caller: 'greedy' })));
+      const large = Array.from({ length: 3 }, () => outcome(ask(target, Array<number>(230).fill(1), { caller: 'modest' })));
+      await new Promise(setImmediate);
+      model.busy = false;
+      await model.free();
+      expect(await Promise.all(large)).toEqual([Array(230).fill(2), 'TOO_MANY_CALLS', 'TOO_MANY_CALLS']);
+      expect(await Promise.all(small)).toEqual(Array.from({ length: 20 }, (_, at) => [2 * at]));
+    });
   });
 });

@@ -1,4 +1,4 @@
-import { TestApp } from './test-app';
+import { describeInProcess, TestApp } from './test-app';
 
 const KEY = 'a key of sixteen and more'.replaceAll(' ', '-');
 
@@ -10,7 +10,7 @@ const REFUSALS: readonly (readonly [name: string, headers: Readonly<Record<strin
   ['a page of another site', { 'X-API-Key': KEY, Origin: 'https://elsewhere.example' }, 403, 'FOREIGN_ORIGIN'],
 ];
 
-describe('an error at the door', () => {
+describeInProcess('an error at the door', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await TestApp.start({ env: { API_KEY: KEY } });

@@ -1,0 +1,3 @@
+import { describeOverload } from '../scheduling/overload-suite';
+
+describeOverload({ promptMs: 70, exactRetryAfter: true });

@@ -1,10 +1,11 @@
 import { readdirSync } from 'node:fs';
+import { globalAgent } from 'node:http';
 import { join } from 'node:path';
 import { padded } from '../onnx/models';
 import { until } from '../process/processes';
 import { Servers } from '../process/server-process';
 import { Chance } from './power-cut-random';
-import { abortUploads, MemoryWatch, uploadLong } from './upload-memory';
+import { abortUploads, MemoryWatch, uploadLong, uploadWhole } from './upload-memory';
 
 const MIB = 2 ** 20;
 const MAX_GROWTH = 32 * MIB;
@@ -45,7 +46,12 @@ export function describeUploads(bytes: number, aborts: number): void {
 
         await until('nothing is staged', () => readdirSync(join(server.modelsDir, '.staging')).length === 0);
         expect((await server.get('/api/v1/models')).body).toMatchObject({ models: [], total: 0 });
-        await server.serve('whole', padded(MIB)); // and it takes the next
+        // and it takes the next, once it has seen the last ends: until then the caller's slots may all be taken
+        const next = await until('there is a slot', async () => {
+          const answer = await uploadWhole(server, 'whole', padded(MIB), globalAgent);
+          return answer.status !== 429 && answer;
+        });
+        expect(next).toMatchObject({ status: 201 });
       },
       TIME_MS,
     );

@@ -79,6 +79,10 @@ export class HttpConfig {
   @Min(0)
   readonly maxRequestsPerConnection: number = 10_000;
 
+  @Setting('HTTP_DIRECT', '`on`: predictions go straight to their handlers. `off`: through the router, as all other requests do.')
+  @IsIn(['on', 'off'])
+  readonly direct: string = 'on';
+
   @Setting(
     'TRUSTED_PROXIES',
     'Addresses or networks (`10.0.0.0/8`), separated by commas, of proxies whose `X-Forwarded-For` is believed; nobody else’s is.',
@@ -198,8 +202,15 @@ export class ModelsConfig {
   readonly examples: string = 'on';
 }
 
-/** The engine processes. */
+/** The engines. */
 export class RuntimeConfig {
+  @Setting(
+    'MODEL_ISOLATION',
+    '`auto`: cheap runs of models that are proved to be bounded are made in the server’s own process. `always`: every run in an engine process, for those whose uploaders are not trusted.',
+  )
+  @IsIn(['auto', 'always'])
+  readonly isolation: string = 'auto';
+
   @Setting('ENGINE_DEADLINE_MS', 'How long one run of a model may take before its engine process is killed (504); a model may set its own.')
   @IsInt()
   @Min(1)

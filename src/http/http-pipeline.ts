@@ -7,7 +7,8 @@ import { HttpMetrics } from '../metrics/http-metrics';
 import { Drainer } from './drainer';
 import { ErrorFilter } from './error.filter';
 import { firstMiddleware } from './first.middleware';
-import { limitConnections } from './http.adapter';
+import { type HttpAdapter, limitConnections } from './http.adapter';
+import { inTurn } from './in-turn';
 import { originMiddleware } from './origin.middleware';
 import { serveDocumentation } from './openapi';
 import { unambiguousMiddleware } from './unambiguous.middleware';
@@ -21,10 +22,14 @@ export function applyHttpPipeline(app: NestExpressApplication): void {
   const config = app.get(HttpConfig);
   app.disable('x-powered-by').set('etag', false).set('trust proxy', config.trustedProxies);
   limitConnections(app.getHttpServer(), config);
-  app.use(firstMiddleware({ log: app.get(AccessLog), metrics: app.get(HttpMetrics), drainer: app.get(Drainer) }));
-  app.use(securityHeaders());
-  app.use(unambiguousMiddleware);
-  app.use(originMiddleware(app.get(OriginRule)));
+  const beforeRoutes = inTurn([
+    firstMiddleware({ log: app.get(AccessLog), metrics: app.get(HttpMetrics), drainer: app.get(Drainer) }),
+    securityHeaders(),
+    unambiguousMiddleware,
+    originMiddleware(app.get(OriginRule)),
+  ]);
+  app.use(beforeRoutes);
+  if (config.direct === 'on') (app.getHttpAdapter() as HttpAdapter).goDirect(beforeRoutes);
   // the guard of `auth/` follows here, a provider of its module: after routing, before anything reads a body
   app.useGlobalInterceptors(app.get(CorrelationInterceptor));
   app.useGlobalFilters(new ErrorFilter());

@@ -10,10 +10,10 @@ const REFUSALS: readonly (readonly [name: string, headers: Readonly<Record<strin
   ['a page of another site', { 'X-API-Key': KEY, Origin: 'https://elsewhere.example' }, 403, 'FOREIGN_ORIGIN'],
 ];
 
-describeInProcess('an error at the door', () => {
+describeInProcess.each(['on', 'off'])('an error at the door (HTTP_DIRECT=%s)', (direct) => {
   let app: TestApp;
   beforeAll(async () => {
-    app = await TestApp.start({ env: { API_KEY: KEY } });
+    app = await TestApp.start({ env: { API_KEY: KEY, HTTP_DIRECT: direct } });
   });
   afterAll(() => app.close());
 

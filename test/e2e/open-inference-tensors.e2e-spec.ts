@@ -13,7 +13,7 @@ import {
 import { hangUp, post, type WireAnswer } from '../open-inference/post';
 import { Random, SEED } from '../open-inference/random';
 import { randomTensor } from '../open-inference/random-tensor';
-import { TestApp } from './test-app';
+import { describeBothWays, TestApp } from './test-app';
 
 const TENSORS = 60;
 const JUNK = 1500;
@@ -36,11 +36,11 @@ const MODELS: readonly (readonly [datatype: ClientDatatype, number: number])[] =
   ['BYTES', DTYPE.string],
 ];
 
-describe(`tensors through the Open Inference Protocol (SEED=${SEED})`, () => {
+describeBothWays(`tensors through the Open Inference Protocol (SEED=${SEED})`, (way) => {
   let app: TestApp;
 
   beforeAll(async () => {
-    app = await TestApp.start({ env: { MAX_BINARY_BYTES: String(MAX_BINARY_BYTES), MAX_JSON_BYTES: String(MAX_BINARY_BYTES) } });
+    app = await TestApp.start({ env: { ...way, MAX_BINARY_BYTES: String(MAX_BINARY_BYTES), MAX_JSON_BYTES: String(MAX_BINARY_BYTES) } });
     for (const [datatype, number] of MODELS)
       await app.serve(datatype.toLowerCase(), identity(number, datatype === 'BYTES' ? [null, 1] : [null, 3]));
   });

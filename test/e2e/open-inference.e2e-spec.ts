@@ -4,13 +4,13 @@ import { DTYPE } from '../onnx/onnx-writer';
 import { HEADER } from '../open-inference/client';
 import { hangUp, post, type WireAnswer } from '../open-inference/post';
 import { ANSWERED, type Case, LIMITS, REFUSED } from './open-inference-cases';
-import { TestApp } from './test-app';
+import { describeBothWays, TestApp } from './test-app';
 
-describe('inference in the Open Inference Protocol', () => {
+describeBothWays('inference in the Open Inference Protocol', (way) => {
   let app: TestApp;
 
   beforeAll(async () => {
-    app = await TestApp.start({ env: LIMITS });
+    app = await TestApp.start({ env: { ...way, ...LIMITS } });
     await app.serve('pair', twoInputs());
     await app.request().put('/api/v1/models/pair/aliases/champion').send({ version: 1 }).expect(200);
     await app.upload('waiting', twoInputs()).expect(201);

@@ -1,10 +1,10 @@
 import { classifierWithLabels, linear, nanOutput, slowLoop, twoInputs } from '../onnx/models';
 import { DATATYPE_MODELS, identityOf } from '../onnx/datatypes';
-import { TestApp } from './test-app';
+import { describeBothWays, TestApp } from './test-app';
 
-describe('predictions', () => {
+describeBothWays('predictions', (way) => {
   let app: TestApp;
-  beforeAll(async () => void (app = await TestApp.start({ env: { MAX_CALLS_PER_MODEL: '2' } })));
+  beforeAll(async () => void (app = await TestApp.start({ env: { ...way, MAX_CALLS_PER_MODEL: '2' } })));
   afterAll(() => app.close());
 
   it('answers one row as one prediction', async () => {

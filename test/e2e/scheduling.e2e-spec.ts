@@ -7,7 +7,7 @@ import { hostsOf, until } from '../process/processes';
 import { realModels } from '../real-models/oracle';
 import { elementsOf, type Tensor } from '../../src/runtime/tensor';
 import { bodyOf, Caller, predictionOf, type Reply } from '../scheduling/caller';
-import { itInProcess, type LogLine, logLines, TestApp } from './test-app';
+import { describeBothWays, itInProcess, type LogLine, logLines, TestApp } from './test-app';
 
 const IRIS = readFileSync(join(__dirname, '..', '..', 'examples', 'iris', 'model.onnx'));
 const REAL = realModels().filter(({ inputs: [x, ...more] }) => x?.datatype === 'FP32' && more.length === 0);
@@ -25,11 +25,11 @@ const idOf = (what: string, at: number): string => `${what}-${String(at).padStar
 const linesOf = (id: string): readonly LogLine[] => logLines.filter(({ msg, correlationId }) => msg === 'request' && correlationId === id);
 const failures = (since: number): readonly LogLine[] => logLines.slice(since).filter(({ msg }) => msg === 'engine run failed');
 
-describe('calls that come together', () => {
+describeBothWays('calls that come together', (way) => {
   let app: TestApp;
   let caller: Caller;
   beforeAll(async () => {
-    app = await TestApp.start();
+    app = await TestApp.start({ env: way });
     caller = new Caller(app.origin);
     await app.serve('line', linear([[2]], [1]));
     await app.serve('one-by-one', linear([[2]], [2]), { batching: 'off' });

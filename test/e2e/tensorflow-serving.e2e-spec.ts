@@ -7,7 +7,7 @@ import { DTYPE } from '../onnx/onnx-writer';
 import { parseAnswer, readNested, sameBits, writeNested } from '../tensors/json-client';
 import { randomTensor } from '../tensors/random-tensor';
 import { type Case, CASES, MODELS } from './tensorflow-serving-cases';
-import { describeInProcess, freshFolder, TestApp } from './test-app';
+import { describeBothWays, describeInProcess, freshFolder, TestApp } from './test-app';
 
 const DATATYPES: Readonly<Record<Exclude<Datatype, 'FP16'>, keyof typeof DTYPE>> = {
   BOOL: 'bool',
@@ -26,11 +26,11 @@ const DATATYPES: Readonly<Record<Exclude<Datatype, 'FP16'>, keyof typeof DTYPE>>
 const TENSORS = 60;
 const { seed } = Chance;
 
-describe('TensorFlow Serving', () => {
+describeBothWays('TensorFlow Serving', (way) => {
   let app: TestApp;
 
   beforeAll(async () => {
-    app = await TestApp.start({ env: { MAX_JSON_BYTES: '65536' } });
+    app = await TestApp.start({ env: { ...way, MAX_JSON_BYTES: '65536' } });
     for (const [name, model, metadata] of MODELS) await app.serve(name, model, metadata);
     await app.upload('waiting', linear([[1]])).expect(201);
     await app.upload('waiting', linear([[2]])).expect(201);

@@ -40,6 +40,11 @@ const IN_CONTAINERS = IMAGE !== '';
 export const describeInProcess = IN_CONTAINERS ? describe.skip : describe;
 export const itInProcess = IN_CONTAINERS ? it.skip : it;
 
+/** For predictions: once straight to their handlers, and once through the router. @param tests are told the settings for it */
+export function describeBothWays(name: string, tests: (way: { readonly HTTP_DIRECT: string }) => void): void {
+  describe.each(['on', 'off'])(`${name} (HTTP_DIRECT=%s)`, (direct) => tests({ HTTP_DIRECT: direct }));
+}
+
 /**
  * The real application behind the real pipeline, listening on a free port of loopback; without examples unless asked for. In this very
  * process, or, where E2E_IMAGE names an image, in a container of its own.

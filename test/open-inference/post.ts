@@ -16,14 +16,16 @@ export function hangUp(): void {
   agent.destroy();
 }
 
-/** Sends a body with these headers and no others but its length. */
+/** Sends a body with these headers and no others but its length. @param path sent as it is, where the URL is not to tell it */
 export async function post(
   url: string,
   body: Buffer | string,
   headers: Readonly<Record<string, string | string[]>> = {},
+  path?: string,
 ): Promise<WireAnswer> {
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    const call = request(url, { method: 'POST', agent, headers: { 'Content-Length': Buffer.byteLength(body), ...headers } });
+    const all = { 'Content-Length': Buffer.byteLength(body), ...headers };
+    const call = request(url, { method: 'POST', agent, headers: all, ...(path !== undefined && { path }) });
     call.once('response', resolve).once('error', reject).end(body);
   });
   return { status: answer.statusCode as number, headers: answer.headers, body: await buffer(answer) };

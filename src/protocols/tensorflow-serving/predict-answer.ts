@@ -19,7 +19,7 @@ export function encodePredict(
   refuseNonFinite(outputs, version as VersionRecord);
   const nonFinite = outputs.reduce((sum, output) => sum + countNonFinite(output), 0);
   const body = rows === undefined ? `{"outputs":${columnsText(outputs)}}` : `{"predictions":${rowsText(outputs, rows)}}`;
-  return { body: Buffer.from(body), contentType: 'application/json', nonFinite }; // Express adds a charset to texts
+  return { body, contentType: 'application/json', nonFinite };
 }
 
 function columnsText(outputs: readonly Tensor[]): string {

@@ -10,6 +10,8 @@ export class CallQueue {
   tickets = 0;
   /** Runs that were asked for and have not ended. */
   runs = 0;
+  /** Whether runs are being asked for just now. */
+  asking = false;
   /** Rows of all calls. */
   rows = 0;
   calls = 0;

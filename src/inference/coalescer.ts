@@ -73,11 +73,14 @@ export class Coalescer {
 
   /** As many runs as there are batches waiting; each takes what is there when it begins, which may be at once. */
   private askForEngines(target: ServedVersion, queue: CallQueue): void {
+    if (queue.asking) return; // an engine took the run at once: whoever asked for it goes on
+    queue.asking = true;
     while (queue.tickets < queue.batches(target.batchRows)) {
       queue.tickets++;
       queue.runs++;
       void this.run(target, queue);
     }
+    queue.asking = false;
     if (queue.calls === 0 && queue.runs === 0) this.queues.delete(target);
   }
 

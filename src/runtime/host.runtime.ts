@@ -3,25 +3,22 @@ import { RuntimeConfig } from '../config/app-config';
 import { EngineSupervisor } from './hosts/engine-supervisor';
 import { HostLauncher } from './hosts/host-launcher';
 import type { TimeLimit } from './hosts/host-process';
-import { MACHINE } from './machine';
-import { type ImportReport, type LoadedModel, type ModelFile, ModelRuntime, type Trial } from './model-runtime.port';
+import type { ImportReport, LoadedModel, ModelFile, Trial } from './model-runtime.port';
 import { EngineCrashed, ImportDeadlineExceeded, InferenceFailed, ModelRefused } from './runtime.errors';
 import type { Signature, Tensor } from './tensor';
 
 /** Engines in child processes: imports in a process each, everything else under the supervisor. */
 @Injectable()
-export class HostRuntime extends ModelRuntime {
-  readonly machine = MACHINE;
+export class HostRuntime {
   private readonly users = new Map<string, number>();
 
   constructor(
     private readonly supervisor: EngineSupervisor,
     private readonly launcher: HostLauncher,
     private readonly config: RuntimeConfig,
-  ) {
-    super();
-  }
+  ) {}
 
+  /** @throws as ModelRuntime.import */
   async import({ path, sha256 }: ModelFile, trials: (signature: Signature) => readonly Trial[] = () => []): Promise<ImportReport> {
     const seconds = this.config.importDeadlineSeconds;
     const deadline = performance.now() + seconds * 1000;
@@ -43,17 +40,28 @@ export class HostRuntime extends ModelRuntime {
     }
   }
 
+  /** @throws as ModelRuntime.load */
   async load(file: ModelFile): Promise<LoadedModel> {
-    let held: boolean = this.enter(file);
+    this.enter(file);
     try {
       await this.supervisor.load(file);
     } catch (error) {
       await this.leave(file);
       throw error;
     }
+    return this.loaded(file, true);
+  }
+
+  /** A model that its first run loads. */
+  loadedLater(file: ModelFile): LoadedModel {
+    return this.loaded(file, false);
+  }
+
+  private loaded(file: ModelFile, now: boolean): LoadedModel {
+    let held = now;
     return {
       run: (next) => {
-        held ||= this.enter(file); // a run after the unload loads it again
+        held ||= this.enter(file); // a run before the load, or after the unload, loads it
         return this.supervisor.run(file, next);
       },
       unload: async () => {

@@ -11,6 +11,8 @@ export interface ModelFile {
   readonly usualMs?: number;
   /** What the model takes in memory; absent: not measured here. */
   readonly memoryBytes?: number;
+  /** As `Placement.inline`. */
+  readonly inline?: RowCosts;
 }
 
 /** What a model costs on this machine, measured at its import. */
@@ -30,6 +32,35 @@ export interface Measured {
   readonly exactInBatches: boolean;
   /** Whether two runs on the same input give the same bits. What does not is never cached. */
   readonly repeatable: boolean;
+}
+
+/** What is known of a model, as far as it decides where its calls run. */
+export interface PlacementFacts {
+  /** SHA-256 of the file that the engine loads. */
+  readonly sha256: string;
+  readonly signature: Signature;
+  /** Why what a run takes may depend on more than shapes; absent: nobody looked. */
+  readonly unbounded?: readonly string[];
+  readonly initializerBytes?: number;
+  /** What it costs on this machine; undefined: nobody measured. */
+  readonly measured: Measured | undefined;
+  /** Whether its metadata want it out of the server's own process. */
+  readonly isolated: boolean;
+}
+
+/** What a run costs by its rows. */
+export interface RowCosts {
+  /** Whether the first dimension of every input is free: it is the rows then. Else each run has one. */
+  readonly free: boolean;
+  readonly curve: Measured['curve'];
+}
+
+/** Where calls of a model run: in the server's own process those that are cheap enough, or in an engine process all of them. */
+export interface Placement {
+  /** What decides whether a run is cheap enough; absent: none is. */
+  readonly inline?: RowCosts;
+  /** Why all calls run in engine processes. */
+  readonly why: readonly string[];
 }
 
 /** Inputs to run a model on, in the order of the signature. */
@@ -77,6 +108,9 @@ export interface EngineAnswer {
   readonly inferMs: number;
 }
 
+/** The answer to nothing. */
+export const NOTHING: EngineAnswer = { outputs: [], inferMs: 0 };
+
 /** A model in memory, ready to answer. */
 export interface LoadedModel {
   /** @throws InferenceFailed, EngineDeadlineExceeded, EngineCrashed, ModelQuarantined */
@@ -96,6 +130,9 @@ export abstract class ModelRuntime {
    * @throws ModelRefused, ImportDeadlineExceeded, and what `trials` throws
    */
   abstract import(file: ModelFile, trials?: (signature: Signature) => readonly Trial[]): Promise<ImportReport>;
+
+  /** Where calls of a model would run, if it were loaded now. */
+  abstract place(facts: PlacementFacts): Placement;
 
   /** Loads a model and warms it up. @throws ModelRefused, ModelDamaged, ModelQuarantined, EngineDeadlineExceeded, EngineCrashed */
   abstract load(file: ModelFile): Promise<LoadedModel>;

@@ -6,6 +6,7 @@ const HOSTS = 'engine_hosts';
 const ENDS = 'engine_host_ends_total';
 const RETRIES = 'engine_retries_total';
 const RECYCLES = 'engine_recycles_total';
+const DEMOTIONS = 'engine_inline_demotions_total';
 
 /** What Prometheus is told of the engine room. */
 export const RUNTIME_METRICS = [
@@ -17,6 +18,10 @@ export const RUNTIME_METRICS = [
   }),
   makeCounterProvider({ name: RETRIES, help: 'Runs that were done again because their engine process ended.' }),
   makeCounterProvider({ name: RECYCLES, help: 'Engine processes that had to go because of the memory that they took.' }),
+  makeCounterProvider({
+    name: DEMOTIONS,
+    help: 'Models that took too long in the server’s own process, and run in engine processes since.',
+  }),
 ];
 
 /** The figures of the engine room. */
@@ -27,6 +32,7 @@ export class RuntimeMetrics {
     @InjectMetric(ENDS) private readonly ends: Counter,
     @InjectMetric(RETRIES) private readonly retries: Counter,
     @InjectMetric(RECYCLES) private readonly recycles: Counter,
+    @InjectMetric(DEMOTIONS) private readonly demotions: Counter,
   ) {}
 
   countHosts(running: number): void {
@@ -43,5 +49,9 @@ export class RuntimeMetrics {
 
   countRecycle(): void {
     this.recycles.inc();
+  }
+
+  countDemotion(): void {
+    this.demotions.inc();
   }
 }

@@ -2,11 +2,21 @@ import { Module } from '@nestjs/common';
 import { HostRuntime } from './host.runtime';
 import { EngineSupervisor } from './hosts/engine-supervisor';
 import { HostLauncher } from './hosts/host-launcher';
+import { InlineEngine } from './inline/inline-engine';
 import { ModelRuntime } from './model-runtime.port';
+import { PlacedRuntime } from './placed.runtime';
 import { RUNTIME_METRICS, RuntimeMetrics } from './runtime.metrics';
 
 @Module({
-  providers: [...RUNTIME_METRICS, RuntimeMetrics, HostLauncher, EngineSupervisor, { provide: ModelRuntime, useClass: HostRuntime }],
+  providers: [
+    ...RUNTIME_METRICS,
+    RuntimeMetrics,
+    HostLauncher,
+    EngineSupervisor,
+    HostRuntime,
+    InlineEngine,
+    { provide: ModelRuntime, useClass: PlacedRuntime },
+  ],
   exports: [ModelRuntime],
 })
 export class RuntimeModule {}

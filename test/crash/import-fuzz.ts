@@ -63,7 +63,7 @@ export interface FuzzReport {
  * Imports damaged files, two at a time, each in a process of its own. The same seed has the same files. A rejection that nobody handles
  * fails the test that calls this: jest sees to that.
  */
-export async function fuzzImports(runtime: ModelRuntime, seed: number, mutants: number): Promise<FuzzReport> {
+export async function fuzzImports(runtime: Pick<ModelRuntime, 'import'>, seed: number, mutants: number): Promise<FuzzReport> {
   const chance = new Chance(seed);
   const files = bases();
   const folder = new ModelFolder();
@@ -93,7 +93,7 @@ function isOutcome(text: string): text is Outcome {
 }
 
 /** @returns what became of the file; in other words what must not become of one */
-async function outcomeOf(runtime: ModelRuntime, folder: ModelFolder, mutant: Buffer): Promise<string> {
+async function outcomeOf(runtime: Pick<ModelRuntime, 'import'>, folder: ModelFolder, mutant: Buffer): Promise<string> {
   const refusal = refusalOf(mutant);
   try {
     const { signature } = await runtime.import(folder.file(mutant));

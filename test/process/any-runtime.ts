@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { ModelsConfig, RuntimeConfig } from '../../src/config/app-config';
 import { Measurements } from '../../src/models/serving/measurements';
 import { ModelResidency } from '../../src/models/serving/model-residency';
-import { type ImportReport, type LoadedModel, type Measured, type ModelFile, ModelRuntime } from '../../src/runtime/model-runtime.port';
+import {
+  type ImportReport,
+  type LoadedModel,
+  type Measured,
+  type ModelFile,
+  ModelRuntime,
+  type Placement,
+  type PlacementFacts,
+} from '../../src/runtime/model-runtime.port';
 import type { BlobStore } from '../../src/storage/blob-store.port';
 import { DerivedFiles } from '../../src/storage/derived-files';
 
@@ -35,6 +43,10 @@ export class AnyRuntime extends ModelRuntime {
 
   async import(_file: ModelFile): Promise<ImportReport> {
     return REPORT;
+  }
+
+  place(_facts: PlacementFacts): Placement {
+    return { why: ['it is none'] };
   }
 
   async load(_file: ModelFile): Promise<LoadedModel> {

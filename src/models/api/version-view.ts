@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { Measured } from '../../runtime/model-runtime.port';
+import type { Measured, Placement } from '../../runtime/model-runtime.port';
 import type { Signature } from '../../runtime/tensor';
 import { type Stage, STAGES } from '../registry/registry-event';
 import type { VersionRecord } from '../registry/registry-records';
@@ -33,6 +33,7 @@ const EXAMPLE_MEASURED: Measured = {
 export interface VersionFindings {
   readonly corrupt: boolean;
   readonly measured: Measured | undefined;
+  readonly placement: Placement;
   /** Names that point at it. */
   readonly aliases: readonly string[];
 }
@@ -75,11 +76,17 @@ export class VersionView {
   readonly ownLabels!: readonly (string | number)[] | null;
 
   @ApiProperty({
-    example: { bounded: true, why: [], initializerBytes: 72 },
+    example: { engine: 'inline', bounded: true, why: [], initializerBytes: 72 },
     type: Object,
-    description: 'Whether what a run takes depends on the shapes of its inputs alone; else why not: such a model has a process apart',
+    description:
+      '`inline`: cheap runs are made in the server’s own process; `host`: all runs in an engine process, and why. `bounded`: whether what a run takes depends on the shapes of its inputs alone',
   })
-  readonly placement!: { readonly bounded: boolean; readonly why: readonly string[]; readonly initializerBytes: number | null };
+  readonly placement!: {
+    readonly engine: 'inline' | 'host';
+    readonly bounded: boolean;
+    readonly why: readonly string[];
+    readonly initializerBytes: number | null;
+  };
 
   @ApiProperty({
     example: EXAMPLE_MEASURED,
@@ -118,14 +125,10 @@ export class VersionView {
   @ApiProperty({ example: 'anonymous' })
   readonly publishedBy!: string;
 
-  constructor({ manifest: { files, metadata }, ...record }: VersionRecord, { corrupt, measured, aliases }: VersionFindings) {
+  constructor({ manifest: { files, metadata }, ...record }: VersionRecord, { corrupt, measured, placement, aliases }: VersionFindings) {
     const { model, version, stage, digest, executable, engine, signature, publishedAt, publishedBy } = record;
-    const {
-      options = {},
-      labels = null,
-      initializerBytes = null,
-      unbounded = ['nobody has looked into the file yet: upload it again'],
-    } = record;
+    const { options = {}, labels = null, initializerBytes = null, unbounded } = record;
+    const { inline, why } = placement;
     Object.assign(this, {
       model,
       version,
@@ -137,7 +140,7 @@ export class VersionView {
       signature,
       options,
       ownLabels: labels,
-      placement: { bounded: unbounded.length === 0, why: unbounded, initializerBytes },
+      placement: { engine: inline === undefined ? 'host' : 'inline', bounded: unbounded?.length === 0, why, initializerBytes },
       measured: measured ?? null,
       batchRows: batchRows(metadata, measured),
       batchInvariant: measured?.exactInBatches ?? null,

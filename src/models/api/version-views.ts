@@ -3,6 +3,7 @@ import { StorageConfig } from '../../config/app-config';
 import type { ModelRecord, VersionRecord } from '../registry/registry-records';
 import { RegistryState } from '../registry/registry-state';
 import { Measurements } from '../serving/measurements';
+import { ModelResidency } from '../serving/model-residency';
 import { VersionFaults } from '../serving/version-faults';
 import type { ModelPage } from './model-page';
 import { ModelList, ModelView } from './model-view';
@@ -15,6 +16,7 @@ export class VersionViews {
     private readonly state: RegistryState,
     private readonly faults: VersionFaults,
     private readonly measurements: Measurements,
+    private readonly residency: ModelResidency,
     private readonly config: StorageConfig,
   ) {}
 
@@ -35,6 +37,7 @@ export class VersionViews {
     return {
       corrupt: this.faults.isCorrupt(record),
       measured: this.measurements.of(record.executable),
+      placement: this.residency.placementOf(record),
       aliases: aliases.map(([alias]) => alias),
     };
   }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ModelsConfig, RuntimeConfig } from '../../config/app-config';
 import { containerMemoryBytes } from '../../runtime/container-memory';
-import { ModelRuntime } from '../../runtime/model-runtime.port';
+import { type ModelFile, ModelRuntime, type Placement } from '../../runtime/model-runtime.port';
 import { ModelBlobs } from '../../storage/blob-store.port';
 import type { ManifestFile } from '../upload/manifest';
 import { Measurements } from './measurements';
@@ -93,6 +93,19 @@ export class ModelResidency {
     if (served !== undefined) await this.retire(served);
   }
 
+  /** Where calls of a version run. */
+  placementOf(record: VersionRecord): Placement {
+    const { signature, unbounded, initializerBytes, manifest, executable } = record;
+    return this.runtime.place({
+      sha256: (manifest.files[0] as ManifestFile).sha256,
+      signature,
+      ...(unbounded && { unbounded }),
+      ...(initializerBytes !== undefined && { initializerBytes }),
+      measured: this.measurements.of(executable),
+      isolated: manifest.metadata.isolation === 'always',
+    });
+  }
+
   /** Whether a version stays in memory whatever comes: its metadata says so, or the server must not be without it. */
   isPinned({ model, stage, manifest }: VersionRecord): boolean {
     return stage === 'production' && (manifest.metadata.pinned === true || this.required.includes(model));
@@ -141,12 +154,13 @@ export class ModelResidency {
     }
   }
 
-  private known({ unbounded, executable }: VersionRecord): { bounded: boolean; usualMs?: number; memoryBytes?: number } {
-    const bounded = unbounded?.length === 0;
-    const measured = this.measurements.of(executable);
+  private known(record: VersionRecord): Omit<ModelFile, 'path' | 'sha256'> {
+    const bounded = record.unbounded?.length === 0;
+    const measured = this.measurements.of(record.executable);
     if (measured === undefined) return { bounded };
     const slowest = Math.max(0, ...measured.curve.map(({ micros }) => micros));
-    return { bounded, usualMs: slowest / 1000, memoryBytes: measured.memoryBytes };
+    const { inline } = this.placementOf(record);
+    return { bounded, usualMs: slowest / 1000, memoryBytes: measured.memoryBytes, ...(inline && { inline }) };
   }
 }
 

@@ -12,6 +12,7 @@ import { openOnnx } from './onnx-file';
 import { OnnxModel } from './onnx-model';
 
 const ROWS = [1, 2, 4, 8, 16, 32];
+const ALL_ROWS = [...ROWS, 128, 1024];
 
 const node = (op: string, inputs: readonly string[], output: string, attributes: Record<string, Attribute> = {}): Node => {
   return { op, inputs, outputs: [output], attributes };
@@ -83,7 +84,7 @@ describe(measure, () => {
     ])('has a time for every number of rows, by the clock: %s', async (_what, bytes) => {
       jest.restoreAllMocks();
       const { curve } = await measured(bytes);
-      expect(curve.map(({ rows }) => rows)).toEqual(ROWS.slice(0, curve.length)); // on a busy machine the budget may be over before
+      expect(curve.map(({ rows }) => rows)).toEqual(ALL_ROWS.slice(0, curve.length)); // on a busy machine the budget may be over before
       expect(curve.length).toBeGreaterThan(0);
       expect(curve.filter(({ micros }) => !(micros > 0 && micros < 10_000_000))).toEqual([]);
     });
@@ -108,6 +109,19 @@ describe(measure, () => {
     it('ends where the budget is used up, but never before the first point', async () => {
       expect((await timed(linear([[1]]), (rows) => rows * 60)).curve.map(({ rows }) => rows)).toEqual([1, 2, 4]);
       expect((await timed(linear([[1]]), () => 1000)).curve).toEqual([{ rows: 1, micros: 1_000_000 }]);
+    });
+
+    it('goes on to rows that come in one call only, where they may be expected to take 2 ms at most', async () => {
+      const rowsAt = async (costMs: (rows: number) => number) => (await timed(linear([[1]]), costMs)).curve.map(({ rows }) => rows);
+      expect(await rowsAt(() => 0.01)).toEqual(ALL_ROWS);
+      expect(await rowsAt((rows) => rows / 100)).toEqual([...ROWS, 128]);
+      expect(await rowsAt((rows) => rows / 50)).toEqual(ROWS);
+      const wide = Array.from({ length: 2000 }, () => [1]);
+      expect((await timed(linear(wide), () => 0.01)).curve.map(({ rows }) => rows)).toEqual([...ROWS, 128]); // 2 million numbers else
+    });
+
+    it('never makes a batch of that many', async () => {
+      expect((await timed(linear([[1]]), () => 0.01)).bestBatch).toBe(32);
     });
 
     it('costs a model that is fast some hundred runs, and one that is slow few', async () => {
@@ -158,7 +172,7 @@ describe(measure, () => {
     ])('where every input has free rows and every output follows them: %s', async (_what, bytes) => {
       const found = await measured(bytes);
       expect(found).toMatchObject({ batchable: true, repeatable: true }); // whether sums are exact is the processor's to say
-      expect(found.curve.map(({ rows }) => rows)).toEqual(ROWS);
+      expect(found.curve.map(({ rows }) => rows)).toEqual(ALL_ROWS);
     });
 
     const constant = { initializers: [floats('one', [1, 1], [1])] };
@@ -306,7 +320,7 @@ describe(measure, () => {
     it('is measured the same every time where it takes some random numbers and others not', async () => {
       const bytes = model([node('Gather', ['table', 'x'], 'y')], table);
       const found = await Promise.all(Array.from({ length: 40 }, () => measured(bytes)));
-      expect(new Set(found.map(({ batchable, curve }) => JSON.stringify([batchable, curve.length])))).toEqual(new Set(['[true,6]']));
+      expect(new Set(found.map(({ batchable, curve }) => JSON.stringify([batchable, curve.length])))).toEqual(new Set(['[true,8]']));
     });
 
     it('is refused where it does not take zeros either, with the engine’s own word', async () => {

@@ -5,6 +5,10 @@ import type { OnnxModel } from './onnx-model';
 import { randomTensor, zeroTensor } from './sample-tensor';
 
 const ROWS = [1, 2, 4, 8, 16, 32] as const;
+/** That many come in one call only: what they take tells where such a call may run. */
+const MANY_ROWS = [128, 1024] as const;
+/** So long a run of many rows may be expected to take, microseconds, and so many numbers may go into it, to be tried at all. */
+const [MANY_MICROS, MANY_ELEMENTS] = [2000, 2 ** 20];
 const BATCH = 8;
 /** For the whole curve, ms. */
 const BUDGET_MS = 250;
@@ -25,7 +29,7 @@ type Found = Pick<Measured, 'curve' | 'bestBatch' | 'batchable' | 'exactInBatche
 
 const NOTHING: Found = { curve: [], bestBatch: 1, batchable: false, exactInBatches: false, repeatable: false };
 
-/** Times a model at 1 to 32 rows (at most some 250 ms in all) and finds out what a batch does to its answers. @throws OnnxError on zeros */
+/** Times a model at 1 to 1 024 rows (at most some 250 ms in all) and finds out what a batch does to its answers. @throws OnnxError on zeros */
 export async function measure(model: OnnxModel, { loadMs, rssBefore }: LoadCost): Promise<Measured> {
   const found = isSampled(model.signature) ? await find(model) : NOTHING;
   return { machine: MACHINE, loadMs: Math.round(loadMs * 100) / 100, memoryBytes: grownSince(rssBefore), ...found };
@@ -56,7 +60,8 @@ class Probe {
     const curve = await this.curve(batchable ? ROWS : [1]);
     // zeros are all the same row, which shows nothing
     const exactInBatches = batchable && this.made !== zeroTensor && (await this.isExactInBatches());
-    return { curve, bestBatch: bestOf(curve), batchable, exactInBatches, repeatable: await this.isRepeatable() };
+    const whole = curve.length === ROWS.length ? await this.manyRows(curve) : curve;
+    return { curve: whole, bestBatch: bestOf(curve), batchable, exactInBatches, repeatable: await this.isRepeatable() };
   }
 
   private async isBatchable(): Promise<boolean> {
@@ -77,6 +82,20 @@ class Probe {
     for (const count of rows) {
       if (points.length > 0 && performance.now() - startedAt > BUDGET_MS) break;
       points.push({ rows: count, micros: await this.medianMicros(this.inputs(count)) });
+    }
+    return points;
+  }
+
+  /** Goes on with a curve of batches, as far as that is cheap. That a model takes only so many rows is no fault of it. */
+  private async manyRows(curve: Measured['curve']): Promise<Measured['curve']> {
+    const elements = this.model.signature.inputs.reduce((sum, { shape }) => sum + elementsOf(shape.slice(1)), 0);
+    const points = [...curve];
+    for (const rows of MANY_ROWS) {
+      const last = points.at(-1) as Measured['curve'][number];
+      if ((last.micros * rows) / last.rows > MANY_MICROS || elements * rows > MANY_ELEMENTS) break;
+      const micros = await this.medianMicros(this.inputs(rows)).catch(() => undefined);
+      if (micros === undefined) break;
+      points.push({ rows, micros });
     }
     return points;
   }

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { Injectable, Logger, type OnModuleInit, Optional } from '@nestjs/common';
+import { RuntimeConfig } from '../../config/app-config';
+import type { EngineAnswer, EngineRun, ModelFile } from '../model-runtime.port';
+import { OnnxError } from '../onnx/onnx-error';
+import { openOnnx } from '../onnx/onnx-file';
+import { OnnxModel, startEngine } from '../onnx/onnx-model';
+import { InferenceFailed, ModelDamaged, ModelRefused } from '../runtime.errors';
+import { RuntimeMetrics } from '../runtime.metrics';
+import { OnnxRefused } from '../walk/onnx-refused';
+
+/** Of all inline runs that wait for the end of the tick, by what they usually take. */
+const TICK_MICROS = 2000;
+/** A model whose run takes longer was wrongly placed, ms. */
+const LONGEST_MS = 5;
+
+/** A model in the server's own process. */
+export interface InlineSession {
+  readonly sha256: string;
+  readonly model: OnnxModel;
+}
+
+/**
+ * Runs models in the server's own process, where nothing can stop them and everybody waits for them: so only what `placementOf` lets in, and
+ * little of it at a time.
+ */
+@Injectable()
+export class InlineEngine implements OnModuleInit {
+  private readonly logger = new Logger(InlineEngine.name);
+  private readonly demoted = new Set<string>();
+  private plannedMicros = 0;
+
+  constructor(
+    private readonly config: RuntimeConfig,
+    @Optional() private readonly metrics?: RuntimeMetrics,
+  ) {}
+
+  /** The library takes its time once, 50 ms and more: before there is anybody to wait for it. */
+  async onModuleInit(): Promise<void> {
+    if (this.config.isolation !== 'always') await startEngine();
+  }
+
+  /** Whether a model took too long here since the server started. */
+  isDemoted(sha256: string): boolean {
+    return this.demoted.has(sha256);
+  }
+
+  /** Whether there is room for a run in this tick. */
+  hasRoomFor(micros: number): boolean {
+    return this.plannedMicros + micros <= TICK_MICROS;
+  }
+
+  /** @returns undefined where the file is not what was proved of it @throws ModelDamaged, ModelRefused */
+  async load({ path, sha256 }: ModelFile): Promise<InlineSession | undefined> {
+    const file = await readFile(path);
+    const actual = createHash('sha256').update(file).digest('hex');
+    if (actual !== sha256) throw new ModelDamaged(sha256, actual);
+    try {
+      const { bytes, facts } = openOnnx(file);
+      if (facts.unbounded.length > 0) return undefined;
+      const model = await OnnxModel.load(bytes);
+      await model.warmUp();
+      return { sha256, model };
+    } catch (error) {
+      if (error instanceof OnnxError || error instanceof OnnxRefused) throw new ModelRefused(error.message);
+      throw error;
+    }
+  }
+
+  /** Runs at the end of this tick, or of the next. @param micros what it usually takes @throws InferenceFailed */
+  async run({ sha256, model }: InlineSession, { inputs, outputs }: EngineRun, micros: number): Promise<EngineAnswer> {
+    this.plannedMicros += micros;
+    let [startedAt, cpuBefore] = [0, process.threadCpuUsage()];
+    // the library runs it in an immediate of its own, which comes right after this one
+    setImmediate(() => ([startedAt, cpuBefore] = [performance.now(), process.threadCpuUsage(cpuBefore)]));
+    try {
+      const answer = { outputs: await model.run(inputs, outputs) };
+      return { ...answer, inferMs: performance.now() - startedAt };
+    } catch (error) {
+      throw error instanceof OnnxError ? new InferenceFailed(error.message) : error;
+    } finally {
+      this.plannedMicros -= micros;
+      if (performance.now() - startedAt > LONGEST_MS) this.suspect(sha256, startedAt, cpuBefore);
+    }
+  }
+
+  /** The machine may have been busy with others meanwhile: what counts is the time of this thread. */
+  private suspect(sha256: string, startedAt: number, cpuBefore: NodeJS.CpuUsage): void {
+    const { user, system } = process.threadCpuUsage(cpuBefore);
+    const ms = (user + system) / 1000;
+    if (ms <= LONGEST_MS || this.demoted.has(sha256)) return;
+    this.demoted.add(sha256);
+    this.metrics?.countDemotion();
+    this.logger.warn('model demoted from the server’s own process', { sha256, ms, wallMs: performance.now() - startedAt });
+  }
+}

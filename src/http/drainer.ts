@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { HttpConfig } from '../config/app-config';
+import { closePort } from './close-port';
 
 /**
  * How the server stops: readiness goes at once (`health/`), requests are still taken for the drain time so that no balancer meets a
@@ -32,6 +33,7 @@ export class Drainer implements OnModuleDestroy, BeforeApplicationShutdown {
     this.logger.log('stopping', { signal });
     if (signal === 'SIGTERM') await sleep(this.config.drainSeconds * 1000);
     const server = this.adapter.httpAdapter.getHttpServer() as Server;
+    if (!(await closePort(server))) this.logger.warn('port closed while connections still came');
     // a kept connection that falls idle after close() began would hold the process
     setInterval(() => server.closeIdleConnections(), 100).unref();
     setTimeout(() => server.closeAllConnections(), this.config.stopSeconds * 1000).unref();

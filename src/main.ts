@@ -1,7 +1,14 @@
 #!/usr/bin/env node
 import './config/node-version'; // before anything that an old Node could not even load
+// Between the imports, which take their time: who stops a server that still loads its modules ends it well, as nothing has been begun;
+// only while Node itself boots does a signal end it as a failure. A command is ended by the signal itself, as any other.
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+const endWell = (): never => process.exit(0);
+if (process.argv.length === 2) for (const signal of SIGNALS) process.on(signal, endWell);
+
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { NativeLogger } from 'nestjs-pino';
@@ -32,7 +39,9 @@ async function start(): Promise<void> {
   app.useLogger(app.get(NativeLogger));
   app.flushLogs();
   applyHttpPipeline(app);
-  app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
+  await turn(); // a signal that came while modules were loaded is heard only now
+  app.enableShutdownHooks([...SIGNALS], { useProcessExit: true });
+  for (const signal of SIGNALS) process.off(signal, endWell);
   const { host, port } = app.get(HttpConfig);
   await app.listen(port, host);
   const { port: open } = app.getHttpServer().address() as AddressInfo;

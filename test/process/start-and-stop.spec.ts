@@ -90,6 +90,34 @@ describe('a start', () => {
     await second.stop('SIGINT');
   });
 
+  /** Makes the process signal itself when it asks for a module. */
+  function signalAt(module: string, signal: string): string {
+    const resolve = `(asked, context, next) => (asked === '${module}' && process.kill(process.pid, '${signal}'), next(asked, context))`;
+    const script = `import { registerHooks } from 'node:module'; registerHooks({ resolve: ${resolve} });`;
+    return `--import=data:text/javascript,${encodeURIComponent(script)}`;
+  }
+
+  it.each([
+    ['SIGTERM', 'reflect-metadata'],
+    ['SIGTERM', './app.module'],
+    ['SIGTERM', './models/serving/bring-up'],
+    ['SIGINT', './app.module'],
+  ])('that is stopped by %s while it loads %s ends well and at once, and has begun nothing', async (signal, module) => {
+    const server = servers.launch({ DRAIN_SECONDS: '10', NODE_OPTIONS: signalAt(module, signal) });
+    const { code, ms } = await server.ended();
+
+    expect(code).toBe(0);
+    expect(ms).toBeLessThan(10_000);
+    expect(server.stdout + server.stderr).toBe('');
+    expect(existsSync(server.modelsDir)).toBe(false);
+  });
+
+  it('leaves a command to be ended by its signal', async () => {
+    const env = { NODE_OPTIONS: signalAt('./app.module', 'SIGINT'), PATH: '/nowhere' };
+    const main = join(__dirname, '..', '..', 'dist', 'main.js');
+    await expect(promisify(execFile)(process.execPath, [main, '--help'], { env })).rejects.toMatchObject({ signal: 'SIGINT' });
+  });
+
   it('that was killed while it published the example is made good by the next one', async () => {
     const first = await servers.start();
     await first.stop('SIGINT');

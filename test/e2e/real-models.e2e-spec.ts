@@ -50,12 +50,16 @@ describe('models as real trainers export them', () => {
   it('tells of a version whether it is bounded and why not, and what it costs here', async () => {
     const { body: forest } = await app.upload('forest', modelOf('random-forest-classifier').bytes).expect(201);
     expect(forest).toMatchObject({
-      placement: { bounded: true, why: [], initializerBytes: expect.any(Number) },
+      placement: { engine: expect.stringMatching(/^(inline|host)$/), bounded: true, initializerBytes: expect.any(Number) },
       measured: { batchable: true, repeatable: true },
     });
-    expect(forest.measured.curve.map(({ rows }: { rows: number }) => rows)).toEqual([1, 2, 4, 8, 16, 32]);
+    expect(forest.measured.curve.slice(0, 6).map(({ rows }: { rows: number }) => rows)).toEqual([1, 2, 4, 8, 16, 32]);
     const { body: neighbours } = await app.upload('neighbours', modelOf('k-nearest-neighbours').bytes).expect(201);
-    expect(neighbours.placement).toMatchObject({ bounded: false, why: ['it has the operator Scan'] });
+    expect(neighbours.placement).toMatchObject({
+      engine: 'host',
+      bounded: false,
+      why: expect.arrayContaining(['it has the operator Scan']),
+    });
     const { body } = await app.request().get('/api/v1/models/neighbours/versions/1').expect(200);
     expect(body).toEqual(neighbours);
   });

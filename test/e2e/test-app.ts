@@ -40,9 +40,18 @@ const IN_CONTAINERS = IMAGE !== '';
 export const describeInProcess = IN_CONTAINERS ? describe.skip : describe;
 export const itInProcess = IN_CONTAINERS ? it.skip : it;
 
-/** For predictions: once straight to their handlers, and once through the router. @param tests are told the settings for it */
-export function describeBothWays(name: string, tests: (way: { readonly HTTP_DIRECT: string }) => void): void {
-  describe.each(['on', 'off'])(`${name} (HTTP_DIRECT=%s)`, (direct) => tests({ HTTP_DIRECT: direct }));
+const WAYS = [
+  { HTTP_DIRECT: 'on', MODEL_ISOLATION: 'auto' },
+  { HTTP_DIRECT: 'off', MODEL_ISOLATION: 'always' },
+] as const;
+
+/**
+ * For predictions: once the short way, straight to their handlers and in the server's own process; once the long way, through the router
+ * and in engine processes.
+ * @param tests are told the settings for it
+ */
+export function describeBothWays(name: string, tests: (way: (typeof WAYS)[number]) => void): void {
+  describe.each(WAYS)(`${name} (HTTP_DIRECT=$HTTP_DIRECT, MODEL_ISOLATION=$MODEL_ISOLATION)`, tests);
 }
 
 /**

@@ -12,7 +12,8 @@ const PATIENCE_MS = 60_000;
 
 // strace takes the place of the shell and so stays an ancestor of the driver: that suffices where Yama lets nobody else trace.
 // Not `strace node …`: system calls are counted for each thread, and the main thread opens and writes what is none of our business.
-const ATTACH = 'mkfifo "$TRACE_FIFO" && { "$@" & } && read -r worker < "$TRACE_FIFO" && exec strace -qq -y -p "$worker" $TRACE_OPTIONS';
+const ATTACH =
+  'mkfifo "$TRACE_FIFO" && { "$@" & } && read -r worker < "$TRACE_FIFO" && exec strace --quiet=exit,personality -y -p "$worker" $TRACE_OPTIONS 2>"$TRACE_SAID"';
 
 /** What a driver said, and how it ended. */
 export interface DriverRun {
@@ -75,12 +76,13 @@ export class Drivers {
     const id = join(this.scratch, `trace-${this.runs++}`);
     const options = ['-o', id, '-e', `trace=${syscalls.join(',')}`, ...inject.flatMap((injection) => ['-e', `inject=${injection}`])];
     const node = [process.execPath, join(__dirname, 'trace-start.cjs'), ...command(root, steps, mutant)];
-    const env = { UV_THREADPOOL_SIZE: '1', TRACE_FIFO: `${id}.fifo`, TRACE_OPTIONS: options.join(' ') };
+    const env = { UV_THREADPOOL_SIZE: '1', TRACE_FIFO: `${id}.fifo`, TRACE_SAID: `${id}.said`, TRACE_OPTIONS: options.join(' ') };
     const { stdout, stderr } = await this.finish(['sh', '-c', ATTACH, 'sh', ...node], env);
-    const trace = existsSync(id) ? readFileSync(id, 'utf8') : '';
+    const trace = textOf(id);
     const ended = /^ended (\d+)$/m.exec(stderr)?.[1];
-    if (ended === undefined && !trace.includes('killed by SIGKILL')) throw new Error(`neither ended nor killed: ${stderr}`);
-    for (const file of [id, `${id}.fifo`]) rmSync(file, { force: true });
+    if (ended === undefined && !trace.includes('killed by SIGKILL'))
+      throw new Error(`neither ended nor killed: ${stderr}${textOf(`${id}.said`)}${trace.split('\n').slice(-4).join('\n')}`);
+    for (const file of [id, `${id}.fifo`, `${id}.said`]) rmSync(file, { force: true });
     const said = { acks: parseAcks(stdout), errors: parseErrors(stdout) };
     return { ...said, ended: ended === undefined ? undefined : Number(ended), calls: parseTrace(trace) };
   }
@@ -133,6 +135,8 @@ interface Finished {
   readonly stderr: string;
   readonly code: number | undefined;
 }
+
+const textOf = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
 
 function command(root: string, steps: readonly string[], mutant: string | undefined): readonly string[] {
   return [DRIVER, root, ...(mutant === undefined ? [] : ['--mutant', mutant]), ...steps];

@@ -212,6 +212,7 @@ function lostChanges(acks: readonly Ack[], events: readonly LoggedEvent[]): read
     const what = STAGES.has(ack.ack) ? 'stage' : (ack.alias ?? ack.version);
     const about = JSON.stringify([ack.model, what]);
     const first = ack.key === undefined ? (reached.get(about) ?? 0) : 0;
+    if (ack.key === undefined && standsAlready(ack, events.slice(0, first + 1))) continue;
     const at = events.findIndex(
       (event, index) =>
         index >= first &&
@@ -224,6 +225,17 @@ function lostChanges(acks: readonly Ack[], events: readonly LoggedEvent[]): read
     else reached.set(about, Math.max(first, at));
   }
   return lost;
+}
+
+/** Whether a version stood, after these events, where a move to there was acknowledged: several moves of others may lie between. */
+function standsAlready({ ack, model, version }: Ack, events: readonly LoggedEvent[]): boolean {
+  let stage: string | undefined;
+  for (const event of events) {
+    if (event.kind !== 'stage.changed' || event.model !== model) continue;
+    if (event.version === version) stage = event.stage;
+    else if (stage === 'production' && event.stage === 'production') stage = 'archived';
+  }
+  return stage === 'archived' ? ack === 'archive' : stage === 'production' && ack === 'promote';
 }
 
 /** What was promoted or brought back last is in production, unless it was moved out of it. */

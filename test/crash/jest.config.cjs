@@ -1,4 +1,4 @@
-// The crash tests. Most wait for processes that they start, and bear company; the others come after them, one by one.
+// The crash tests. Most wait for processes that they start, and bear company; the others run one by one, when nobody else is at work.
 const { join } = require('node:path');
 const { moduleFileExtensions, modulePathIgnorePatterns, testEnvironment, testTimeout, transform, transformIgnorePatterns } = require('../../jest.config.cjs'); // prettier-ignore
 
@@ -18,7 +18,7 @@ const alone = 'test/crash/(engine-[a-z]+|lost-answers|upload-memory)\\.spec\\.ts
 
 module.exports = {
   rootDir,
-  maxWorkers: 3,
+  maxWorkers: 2,
   projects: [
     {
       ...shared,

@@ -68,6 +68,20 @@ describe(EngineSupervisor.name, () => {
     expect(ended.indexOf('triple')).toBeLessThan(4);
   });
 
+  it('gives the next engine to the model with the fewest at work: who came last does not wait for a turn of who keeps them busy', async () => {
+    const known = { ...slow, usualMs: 10_000 }; // no spare
+    let begun = 0;
+    const many = Promise.all(Array.from({ length: 4 }, () => supervisor.run(known, () => (begun++, callWith(1)()))));
+    await until('both engines are at work', () => begun === 2);
+    let begunMeanwhile = Number.NaN;
+    await supervisor.run(double, () => {
+      begunMeanwhile = begun - 2;
+      return callWith(1)();
+    });
+    await many;
+    expect(begunMeanwhile).toBe(0);
+  });
+
   it('loads a model into one host only, as long as that one keeps up', async () => {
     await supervisor.load(double);
     const [only] = hostsOf(process.pid);

@@ -110,18 +110,32 @@ export class EngineSupervisor implements OnApplicationShutdown {
     this.dispatch();
   }
 
-  /** Gives idle hosts what waits, a piece of each model in turn. */
+  /** Gives idle hosts what waits, as long as there is one for any of it. */
   private dispatch(): void {
-    for (const [sha256, jobs] of this.waiting) {
+    while (this.giveNext());
+    if (this.waiting.size > 0) this.impatience ??= setTimeout(() => this.lookAgain(), PATIENCE_MS);
+  }
+
+  /** @returns whether there was a host for a piece of work */
+  private giveNext(): boolean {
+    for (const [sha256, jobs] of this.inTurn) {
       const [job] = jobs as [Job];
       const host = this.pool.hostFor(job.file, job.queuedAt);
       if (host === undefined) continue;
       this.waiting.delete(sha256);
       jobs.shift();
-      if (jobs.length > 0) this.waiting.set(sha256, jobs); // behind the others, and seen again by this loop
+      if (jobs.length > 0) this.waiting.set(sha256, jobs); // behind the others
       void this.give(host, job);
+      return true;
     }
-    if (this.waiting.size > 0) this.impatience ??= setTimeout(() => this.lookAgain(), PATIENCE_MS);
+    return false;
+  }
+
+  /** What waits: models with fewer hosts at work first, of those with as many the one that has waited longest for its turn. */
+  private get inTurn(): Iterable<[string, Job[]]> {
+    if (this.waiting.size < 2) return this.waiting;
+    const { atWork } = this.pool;
+    return [...this.waiting].toSorted(([a], [b]) => (atWork.get(a) ?? 0) - (atWork.get(b) ?? 0));
   }
 
   private lookAgain(): void {
@@ -131,6 +145,7 @@ export class EngineSupervisor implements OnApplicationShutdown {
 
   private async give(host: PooledHost, job: Job): Promise<void> {
     host.busy = true;
+    host.worksFor = job.file.sha256;
     const tell = await job.work(host).catch((error: unknown) => () => this.failed(job, error, host));
     host.busy = false;
     this.pool.review(host);
@@ -156,15 +171,12 @@ export class EngineSupervisor implements OnApplicationShutdown {
 
   /** Nobody else waits for a host whose work takes longer than it should. */
   private async watch<T>(host: PooledHost, ms: number, work: Promise<T>): Promise<T> {
-    const timer = setTimeout(() => {
-      host.overrun = true;
-      this.dispatch();
-    }, ms);
+    const timer = setTimeout(() => this.pool.overrun(host, true), ms);
     try {
       return await work;
     } finally {
       clearTimeout(timer);
-      host.overrun = false;
+      if (host.overrun) this.pool.overrun(host, false);
     }
   }
 

@@ -53,6 +53,7 @@ describe(HostPool.name, () => {
   /** Of the next host that is launched. */
   let gate: Promise<void>;
   let pool: HostPool;
+  let poolOf: (most: number) => HostPool;
   const changed = jest.fn();
   beforeEach(() => {
     papers = [];
@@ -61,7 +62,8 @@ describe(HostPool.name, () => {
       papers.push(Object.assign(new PaperHost(), { gate }));
       return papers.at(-1);
     };
-    pool = new HostPool({ launch, roomBytes: 1024 * MIB } as unknown as HostLauncher, 1, metrics, limit, changed);
+    poolOf = (most) => new HostPool({ launch, roomBytes: 1024 * MIB } as unknown as HostLauncher, most, metrics, limit, changed);
+    pool = poolOf(1);
     Object.assign(counts, { hosts: 0, recycles: 0 });
     for (const mock of [log, warn, changed]) mock.mockClear();
   });
@@ -157,6 +159,80 @@ describe(HostPool.name, () => {
     paper(1).rssBytes = 500 * MIB;
     await pool.unload('a');
     expect([papers.length, other.retiring, paper(1).running, counts.recycles]).toEqual([2, true, false, 2]);
+  });
+
+  describe('beside a model whose runs overrun', () => {
+    const LONG_AGO = Number.NEGATIVE_INFINITY;
+    const workFor = (model: string): PooledHost | undefined => {
+      const host = pool.hostFor(fileOf(model), LONG_AGO);
+      if (host !== undefined) Object.assign(host, { busy: true, worksFor: model });
+      return host;
+    };
+    const end = (host: PooledHost): void => {
+      host.busy = false;
+      if (host.overrun) pool.overrun(host, false);
+      pool.review(host);
+    };
+    beforeEach(() => {
+      jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask', 'nextTick'] });
+      pool = poolOf(2);
+    });
+    afterEach(() => jest.useRealTimers());
+
+    it('gives the spares to the others, and never so many hosts to it that there is none for them', () => {
+      const slow = [workFor('slow'), workFor('slow')] as [PooledHost, PooledHost];
+      expect([workFor('slow'), workFor('quick')]).toEqual([undefined, undefined]);
+      for (const host of slow) pool.overrun(host, true);
+      expect(changed).toHaveBeenCalledTimes(2);
+      expect(workFor('slow')).toBeUndefined();
+      const others = [workFor('quick'), workFor('quick')];
+      expect([others.includes(undefined), papers.length, workFor('quick'), workFor('third')]).toEqual([false, 4, undefined, undefined]);
+      end(slow[0]);
+      expect(workFor('slow')).toBe(slow[0]);
+      expect(workFor('slow')).toBeUndefined();
+    });
+
+    it('keeps the spares as long as it goes on, so that nobody waits until another one has started', () => {
+      const slow = [workFor('slow'), workFor('slow')] as [PooledHost, PooledHost];
+      for (const host of slow) pool.overrun(host, true);
+      const spare = workFor('quick') as PooledHost;
+      for (const host of [...slow, spare]) end(host);
+      for (let turn = 0; turn < 10; turn++) {
+        jest.advanceTimersByTime(1900);
+        const host = workFor('slow') as PooledHost;
+        pool.overrun(host, true);
+        end(host);
+      }
+      expect([papers.length, counts.hosts]).toEqual([3, 3]);
+      jest.advanceTimersByTime(1999);
+      expect(counts.hosts).toBe(3);
+      jest.advanceTimersByTime(1);
+      expect([counts.hosts, paper(2).running]).toEqual([2, false]);
+    });
+
+    it('ends a spare that is at work when its time has come as soon as it is free', () => {
+      const slow = workFor('slow') as PooledHost;
+      const other = workFor('quick') as PooledHost;
+      pool.overrun(slow, true);
+      const third = workFor('third') as PooledHost;
+      end(slow);
+      workFor('slow');
+      jest.advanceTimersByTime(2000);
+      expect(counts.hosts).toBe(3);
+      end(other);
+      expect(counts.hosts).toBe(2);
+      end(third);
+      expect(counts.hosts).toBe(2);
+    });
+
+    it('keeps no timer when all have ended', async () => {
+      const [slow, other] = [workFor('slow'), workFor('quick')] as [PooledHost, PooledHost];
+      pool.overrun(slow, true);
+      workFor('third');
+      for (const host of [slow, other]) end(host);
+      await pool.endAll();
+      expect(jest.getTimerCount()).toBe(0);
+    });
   });
 
   it('ends the one that would take over too, where all are ended', async () => {

@@ -7,15 +7,21 @@ import { PooledHost } from './pooled-host';
 
 /** How long a call waits for a host that has its model in memory, before another host loads it too, ms. */
 export const PATIENCE_MS = 20;
+/** How long spares stay after an overrun: what overran once will soon again, and to start a host takes as long as many runs, ms. */
+const SPARE_MS = 2000;
 
 /**
  * The engine hosts that run, at most `limit` of them; one whose work overruns does not count, and there are never more than twice as
- * many. Models that are not bounded never share a host with those that are.
+ * many. No model has more than `limit` at work, so that the spares are for the others. Models that are not bounded never share a host with
+ * those that are.
  */
 export class HostPool {
   private readonly logger = new Logger(HostPool.name);
   private readonly hosts = new Set<PooledHost>();
   private replacing = false;
+  /** `performance.now()` at which work of a host overran last. */
+  private overranAt = Number.NEGATIVE_INFINITY;
+  private sparesEnd: NodeJS.Timeout | undefined;
 
   /**
    * @param loadLimit how long a host that takes over may load a model
@@ -34,6 +40,7 @@ export class HostPool {
    * @param since `performance.now()` from which on somebody waits
    */
   hostFor({ sha256, bounded = false }: ModelFile, since: number): PooledHost | undefined {
+    if ((this.atWork.get(sha256) ?? 0) >= this.limit) return undefined;
     const holders = [...this.hosts].filter((host) => host.has(sha256) && !host.retiring && !host.overrun);
     const ready = holders.find(({ idle }) => idle);
     if (ready !== undefined) return ready;
@@ -44,25 +51,52 @@ export class HostPool {
     return idle.sort((a, b) => a.models - b.models)[0] ?? this.start(bounded);
   }
 
+  /** How many hosts work for each model, those included whose work overruns. */
+  get atWork(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { busy, worksFor } of this.hosts) if (busy && worksFor !== undefined) counts.set(worksFor, (counts.get(worksFor) ?? 0) + 1);
+    return counts;
+  }
+
+  /** Work of a host takes longer than it should, or did and has ended. */
+  overrun(host: PooledHost, overruns: boolean): void {
+    host.overrun = overruns;
+    this.overranAt = performance.now();
+    if (overruns) this.onChange();
+  }
+
   /** Frees the memory of a model in every host, after what runs there. */
   async unload(sha256: string): Promise<void> {
     await Promise.all([...this.hosts].map((host) => host.unload(sha256).finally(() => this.review(host))));
   }
 
-  /** Ends a host that has nothing to do where it retires, or is one too many since an overrun is over; has one replaced that outgrew. */
+  /** Ends a host that has nothing to do where it retires, or is one too many long after an overrun; has one replaced that outgrew. */
   review(host: PooledHost): void {
     if (!this.hosts.has(host)) return;
     if (host.outgrown && !host.retiring) this.replace(host);
-    if (!host.busy && (host.retiring || this.counted.length > this.limit)) void this.end(host);
+    if (host.busy) return;
+    if (host.retiring) void this.end(host);
+    else if (this.counted.length > this.limit) this.spare(host);
   }
 
   /** Ends every host, whatever it does. */
   async endAll(): Promise<void> {
+    clearTimeout(this.sparesEnd);
     await Promise.all([...this.hosts].map((host) => this.end(host)));
   }
 
   private get counted(): readonly PooledHost[] {
     return [...this.hosts].filter(({ overrun, outgrown, retiring }) => !overrun && !outgrown && !retiring);
+  }
+
+  /** Ends a host that is one too many, or looks at all of them again when it is time; the youngest goes first, as it has the fewest models. */
+  private spare(host: PooledHost): void {
+    const leftMs = this.overranAt + SPARE_MS - performance.now();
+    if (leftMs <= 0) return void this.end(host);
+    this.sparesEnd ??= setTimeout(() => {
+      this.sparesEnd = undefined;
+      for (const each of [...this.hosts].toReversed()) this.review(each);
+    }, leftMs);
   }
 
   /** One at a time has its models loaded elsewhere before it goes, where there is room for both; else it goes as soon as it can. */

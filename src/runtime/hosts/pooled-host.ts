@@ -17,6 +17,8 @@ export class PooledHost {
   private readonly loaded = new Map<string, ModelFile>();
   /** It does a piece of work. */
   busy = false;
+  /** The model that the work is for. */
+  worksFor: string | undefined;
   /** The work takes longer than it should: the host counts for none until it is done. */
   overrun = false;
   /** The work is to load a model. */

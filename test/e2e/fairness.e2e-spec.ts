@@ -1,0 +1,3 @@
+import { describeFairness } from '../scheduling/fairness-suite';
+
+describeFairness({ calls: 7, greedy: 200, models: 6 });

@@ -185,6 +185,27 @@ describe(Coalescer, () => {
       expect(model.runs).toEqual([]);
     });
 
+    it('says that it will be run call by call as long as all of its callers wait, so that each fault counts once', async () => {
+      const target = servedBy(model, 8);
+      const { run } = target;
+      const said: unknown[] = [];
+      let leave = (): void => {};
+      target.run = (next) =>
+        run.call(target, () => {
+          const asked = next();
+          model.fault = (rows) => {
+            if (rows.includes(7)) leave();
+            said.push([rows, asked?.runsInParts?.()]);
+            return rows.length > 1 ? new EngineDeadlineExceeded(50) : undefined;
+          };
+          return asked;
+        });
+      await Promise.all([1, 2].map((row) => outcome(ask(target, [row]))));
+      const leaving = ask(target, [7], { onGone: (listener) => void (leave = listener) });
+      await Promise.all([leaving, ask(target, [8])].map(outcome));
+      expect(said).toEqual([[[1, 2], true], [[1], false], [[2], false], [[7, 8], false], [[8], false]]); // prettier-ignore
+    });
+
     it('runs each by itself where the engine ended and another one asks what to run', async () => {
       const target = servedBy(model, 8);
       const { run } = target;

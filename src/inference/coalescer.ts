@@ -135,7 +135,12 @@ class Ticket {
     const [first] = this.calls;
     if (first === undefined) return undefined;
     const engineDeadlineMs = this.target.record.manifest.metadata.deadlineMs ?? this.engineDeadlineMs;
-    return { inputs: joinInputs(this.calls), outputs: first.outputs, engineDeadlineMs };
+    return { inputs: joinInputs(this.calls), outputs: first.outputs, engineDeadlineMs, runsInParts: () => this.runsInParts };
+  }
+
+  /** Whether all of its calls would be run again: one whose caller has gone would not, and may be the one to blame. */
+  private get runsInParts(): boolean {
+    return this.calls.length > 1 && this.calls.every(({ over }) => !over);
   }
 
   /** The next batch, without what nobody waits for. */

@@ -93,6 +93,11 @@ export interface EngineRun {
   readonly outputs: readonly string[];
   /** How long the engine may take, milliseconds, from its start on. */
   readonly engineDeadlineMs: number;
+  /**
+   * Whether each of its parts will be run by itself should it end the engine process: those tell whose fault it was, and count against the
+   * model. Absent: it has none.
+   */
+  readonly runsInParts?: () => boolean;
 }
 
 /**

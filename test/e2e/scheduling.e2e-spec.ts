@@ -199,6 +199,16 @@ describeBothWays('calls that come together', (way) => {
       expect(alone).toMatchObject({ ids: [idOf('endless', 3)] });
     });
 
+    it('and count once against the model: it is served on after two batches with one each that never ends', async () => {
+      await app.serve('poisoned', endlessLoop(), { deadlineMs: 1000, maxDelayMicros: 100_000 });
+      for (const from of [10, 20]) {
+        const rows = numbers(8).map((at) => (at === 3 ? from : -from - at));
+        const replies = await together('poisoned', asRows(rows));
+        expect(replies.map(({ status }) => status)).toEqual(rows.map((row) => (row > 0 ? 504 : 200)));
+      }
+      expect((await caller.predict('poisoned', [-1])).status).toBe(200);
+    });
+
     itInProcess('where the engine process ends under all of them, and the log names every one', async () => {
       await app.serve('killed', slowLoop(1_000_000), { maxDelayMicros: 100_000 });
       const since = logLines.length;

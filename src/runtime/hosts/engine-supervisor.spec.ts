@@ -6,7 +6,7 @@ import { endOwnHosts, hostsOf, isGone, ticksOf, until } from '../../../test/proc
 import { RuntimeConfig } from '../../config/app-config';
 import { EngineSupervisor } from './engine-supervisor';
 import { HostLauncher } from './host-launcher';
-import type { EngineAnswer, ModelFile, NextRun } from '../model-runtime.port';
+import type { EngineAnswer, EngineRun, ModelFile, NextRun } from '../model-runtime.port';
 import { EngineCrashed, EngineDeadlineExceeded, InferenceFailed, ModelDamaged, ModelRefused } from '../runtime.errors';
 
 describe(EngineSupervisor.name, () => {
@@ -98,7 +98,7 @@ describe(EngineSupervisor.name, () => {
   it('starts a spare for what waits behind a run that takes much longer than usual, and lets it go afterwards', async () => {
     const single = new EngineSupervisor(config, launcher, undefined, 1);
     await single.load(double);
-    const slowly = single.run(slower, callWith(1));
+    const slowly = single.run(slower, callWith(1, { engineDeadlineMs: 60_000 })); // however slow the machine is
     const queuedAt = performance.now();
     let waited = Number.NaN;
     await single.run(double, () => {
@@ -200,6 +200,16 @@ describe(EngineSupervisor.name, () => {
     await until('it may try again', () => supervisor.run(endless, callWith(0)).catch(() => false as const), 2000);
     await expect(hang()).rejects.toEqual(new EngineDeadlineExceeded(50));
     await expect(hang()).rejects.toMatchObject({ code: 'MODEL_QUARANTINED' });
+  });
+
+  it('blames a model for the parts of a run, where they are run by themselves, and not for the whole as well', async () => {
+    let partsToo = true;
+    const call = callWith(1, { engineDeadlineMs: 50 });
+    const run: NextRun = () => ({ ...(call() as EngineRun), runsInParts: () => partsToo });
+    for (let time = 0; time < 4; time++) await expect(supervisor.run(endless, run)).rejects.toEqual(new EngineDeadlineExceeded(50));
+    partsToo = false;
+    for (let time = 0; time < 3; time++) await expect(supervisor.run(endless, run)).rejects.toEqual(new EngineDeadlineExceeded(50));
+    await expect(supervisor.run(endless, run)).rejects.toMatchObject({ code: 'MODEL_QUARANTINED' });
   });
 
   it('does not notice Ctrl-C, which a terminal sends to the whole process group', async () => {

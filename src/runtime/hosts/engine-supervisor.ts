@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Injectable, type OnApplicationShutdown, Optional } from '@nestjs/common';
 import { RuntimeConfig } from '../../config/app-config';
-import type { EngineAnswer, ModelFile, NextRun } from '../model-runtime.port';
+import type { EngineAnswer, EngineRun, ModelFile, NextRun } from '../model-runtime.port';
 import { EngineCrashed, EngineDeadlineExceeded, ModelRefused } from '../runtime.errors';
 import { RuntimeMetrics } from '../runtime.metrics';
 import { HostLauncher } from './host-launcher';
@@ -24,6 +24,8 @@ interface Job {
   /** @returns tells the caller: when the host is free again, as the caller may have more to do at once */
   readonly work: (host: PooledHost) => Promise<() => void>;
   readonly fail: (error: unknown) => void;
+  /** Where it ends its host: whether what it was made of is tried again piece by piece. */
+  readonly inParts: () => boolean;
   /** It is done for the second time. */
   again: boolean;
 }
@@ -58,15 +60,17 @@ export class EngineSupervisor implements OnApplicationShutdown {
 
   /** Runs a model, loading it first where a host does not have it yet. @throws as `load` */
   run(file: ModelFile, next: NextRun): Promise<EngineAnswer> {
-    return this.enqueue(file, async (host) => {
+    let run: EngineRun | undefined;
+    const work = async (host: PooledHost): Promise<EngineAnswer> => {
       await this.ensureLoaded(host, file);
-      const run = next();
+      run = next();
       if (run === undefined) return NOTHING;
       const { inputs, outputs, engineDeadlineMs } = run;
       const request = { do: 'run', sha256: file.sha256, inputs, outputs } as const;
       const usual = Math.max(OVERRUN_MS, 4 * (file.usualMs ?? 0));
       return this.watch(host, usual, host.run(request, within(engineDeadlineMs)));
-    });
+    };
+    return this.enqueue(file, work, () => run?.runsInParts?.() ?? false);
   }
 
   /** Frees the memory of a model in every host, after what runs there. */
@@ -84,13 +88,13 @@ export class EngineSupervisor implements OnApplicationShutdown {
     await this.pool.endAll();
   }
 
-  private enqueue<T>(file: ModelFile, work: (host: PooledHost) => Promise<T>): Promise<T> {
+  private enqueue<T>(file: ModelFile, work: (host: PooledHost) => Promise<T>, inParts = () => false): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const answered = async (host: PooledHost) => {
         const answer = await work(host);
         return () => resolve(answer);
       };
-      this.queue({ file, queuedAt: performance.now(), work: answered, fail: reject, again: false });
+      this.queue({ file, queuedAt: performance.now(), work: answered, fail: reject, inParts, again: false });
     });
   }
 
@@ -159,7 +163,8 @@ export class EngineSupervisor implements OnApplicationShutdown {
     // any other refusal would be the same in a host of its own, and would cost the models that are in this one
     const crowded = error instanceof ModelRefused && NO_MEMORY.test(error.message) && host.models > 0;
     if (this.stopped || job.again || !(crashed || crowded)) {
-      if (!this.stopped && (crashed || error instanceof EngineDeadlineExceeded)) this.quarantine.strike(job.file.sha256);
+      const ended = crashed || error instanceof EngineDeadlineExceeded;
+      if (!this.stopped && ended && !job.inParts()) this.quarantine.strike(job.file.sha256);
       return job.fail(error);
     }
     job.again = true;

@@ -1,22 +1,34 @@
 import { InferenceConfig, RuntimeConfig } from '../config/app-config';
+import { CallExpired, EngineCrashed, EngineDeadlineExceeded, InferenceFailed, ModelQuarantined } from '../runtime/runtime.errors';
 import { Admission } from './admission';
 import { Coalescer } from './coalescer';
 import type { InferenceCall } from './inference-call';
+import { CallerGone, TooManyCalls } from './inference.errors';
 
 interface Gate {
   admit<T>(model: string, work: () => Promise<T>): Promise<T>;
 }
 
-function admission(limits: { readonly maxCalls?: number; readonly maxCallsPerModel?: number }): Gate {
-  const gate = new Admission(Object.assign(new InferenceConfig(), limits), new Coalescer(new RuntimeConfig()));
-  const callOf = (model: string) => ({ caller: 'ada', inputs: [], target: { record: { model } } }) as unknown as InferenceCall;
+interface Limits {
+  readonly maxCalls?: number;
+  readonly maxCallsPerModel?: number;
+}
+
+const callOf = (model: string) => ({ caller: 'ada', inputs: [], target: { record: { model } } }) as unknown as InferenceCall;
+const admissionOf = (limits: Limits) => new Admission(Object.assign(new InferenceConfig(), limits), new Coalescer(new RuntimeConfig()));
+
+function admission(limits: Limits): Gate {
+  const gate = admissionOf(limits);
   return {
     async admit(model, work) {
       const release = gate.admit(callOf(model));
       try {
-        return await work();
-      } finally {
-        release();
+        const result = await work();
+        release(result);
+        return result;
+      } catch (error) {
+        release(error);
+        throw error;
       }
     },
   };
@@ -87,6 +99,48 @@ describe(Admission, () => {
     };
     await expect(gate.admit('iris', work)).rejects.toThrow('never started');
     await expect(gate.admit('iris', async () => 'answered')).resolves.toBe('answered');
+  });
+
+  describe('tells how long it takes until there is room', () => {
+    let now = 0;
+    beforeEach(() => {
+      now = 0;
+      jest.spyOn(performance, 'now').mockImplementation(() => now);
+    });
+    afterEach(() => jest.restoreAllMocks());
+
+    /** Of ten calls at a time five end in a second. @returns what the eleventh is told, in seconds */
+    function retryAfter(outcome: unknown): number {
+      const gate = admissionOf({ maxCalls: 10, maxCallsPerModel: 10 });
+      const releases = Array.from({ length: 10 }, () => gate.admit(callOf('iris')));
+      now = 1000;
+      for (const release of releases.slice(0, 5)) release(outcome);
+      for (let more = 0; more < 5; more++) gate.admit(callOf('iris'));
+      try {
+        gate.admit(callOf('iris'));
+      } catch (error) {
+        return (error as TooManyCalls).retryAfterSeconds;
+      }
+      throw new Error('there was room');
+    }
+
+    it.each([
+      ['a result', { outputs: [] }],
+      ['an input that the model cannot compute', new InferenceFailed('bad row')],
+      ['a run that took too long', new EngineDeadlineExceeded(50)],
+      ['an engine that ended', new EngineCrashed('SIGSEGV')],
+    ])('by what engines did: %s', (_, outcome) => {
+      expect(retryAfter(outcome)).toBe(2);
+    });
+
+    it.each([
+      ['waited too long', new CallExpired()],
+      ['had left', new CallerGone()],
+      ['was turned away', new TooManyCalls('in all', '10 calls at a time')],
+      ['no engine was asked for', new ModelQuarantined(1)],
+    ])('and not by who %s', (_, outcome) => {
+      expect(retryAfter(outcome)).toBe(10);
+    });
   });
 
   it('does not count a call that it turned away', async () => {

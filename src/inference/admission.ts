@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InferenceConfig } from '../config/app-config';
+import { EngineCrashed, EngineDeadlineExceeded, InferenceFailed } from '../runtime/runtime.errors';
 import type { Tensor } from '../runtime/tensor';
 import { CallBook } from './call-book';
 import { Coalescer } from './coalescer';
@@ -22,20 +23,24 @@ export class Admission {
     this.all = new CallBook({ calls: config.maxCalls, bytes: config.maxCallBytes });
   }
 
-  /** @returns to be called when the call is over @throws TooManyCalls where there is no room for one more */
-  admit({ caller, inputs, target }: InferenceCall): () => void {
+  /**
+   * @returns to be called when the call is over, with what it ended with: a result or an error
+   * @throws TooManyCalls where there is no room for one more
+   */
+  admit({ caller, inputs, target }: InferenceCall): (outcome: unknown) => void {
     const { model } = target.record;
     const bytes = inputs.reduce((sum, input) => sum + bytesOf(input), 0);
     const book = this.bookOf(model);
     this.refuseBytes(book, bytes, model);
     this.refuseBytes(this.all, bytes);
-    this.makeRoom(book, caller, model);
-    this.makeRoom(this.all, caller);
+    // who makes room in the model's book makes room in the other one too
+    if (book.full !== undefined) this.makeRoom(book, book.full, caller, model);
+    else if (this.all.full !== undefined) this.makeRoom(this.all, this.all.full, caller);
     const admittedAt = performance.now();
     for (const each of [book, this.all]) each.enter(caller, bytes, admittedAt);
-    return () => {
+    return (outcome) => {
       const now = performance.now();
-      for (const each of [book, this.all]) each.leave(caller, bytes, now);
+      for (const each of [book, this.all]) each.leave(caller, bytes, now, isAnswer(outcome));
       if (book.calls === 0 && this.byModel.size > this.config.maxCalls) this.byModel.delete(model);
     };
   }
@@ -54,15 +59,20 @@ export class Admission {
   }
 
   /** @throws TooManyCalls */
-  private makeRoom(book: CallBook, caller: string, model?: string): void {
-    if (book.full === undefined) return;
-    const error = tooMany(book, book.full, model);
+  private makeRoom(book: CallBook, limit: string, caller: string, model?: string): void {
+    const error = tooMany(book, limit, model);
     const greedy = book.greedierThan(caller);
     const newest = greedy === undefined ? undefined : this.coalescer.newestOf(greedy, model);
     if (newest === undefined) throw error;
     this.coalescer.remove(newest);
     newest.fail(error);
   }
+}
+
+/** Whether an engine did it, well or not: who left, was turned away or waited for too long says nothing of how fast engines are. */
+function isAnswer(outcome: unknown): boolean {
+  const failed = outcome instanceof InferenceFailed || outcome instanceof EngineDeadlineExceeded || outcome instanceof EngineCrashed;
+  return failed || !(outcome instanceof Error);
 }
 
 function tooMany(book: CallBook, limit: string, model: string | undefined): TooManyCalls {

@@ -42,9 +42,10 @@ export class CallBook {
     this.count(caller, bytes, 1);
   }
 
-  leave(caller: string, bytes: number, now: number): void {
+  /** @param answered whether an engine did it: only that tells how fast it goes */
+  leave(caller: string, bytes: number, now: number, answered: boolean): void {
     this.count(caller, -bytes, -1);
-    this.rate.count(now);
+    if (answered) this.rate.count(now);
   }
 
   private count(caller: string, bytes: number, change: 1 | -1): void {

@@ -301,6 +301,22 @@ describe(Coalescer, () => {
       expect(await Promise.all(modest)).toEqual([[20], [22], 'TOO_MANY_CALLS']);
     });
 
+    it('takes one place where there is none left of the model and none in all', async () => {
+      service = serviceWith({ maxCallsPerModel: 4, maxCalls: 6 });
+      const [target, other] = [servedBy(model, 1), servedBy(model, 1)];
+      Object.assign(other.record, { model: 'other' });
+      model.busy = true;
+      const greedy = [1, 2, 3, 4].map((row) => outcome(ask(target, [row], { caller: 'greedy' })));
+      const elsewhere = [5, 6].map((row) => outcome(ask(other, [row], { caller: 'modest' })));
+      const modest = outcome(ask(target, [10], { caller: 'modest' }));
+      const more = outcome(ask(target, [11], { caller: 'modest' }));
+      await new Promise(setImmediate);
+      model.busy = false;
+      await model.free();
+      expect(await Promise.all(greedy)).toEqual([[2], [4], 'TOO_MANY_CALLS', 'TOO_MANY_CALLS']);
+      expect(await Promise.all([...elsewhere, modest, more])).toEqual([[10], [12], [20], [22]]);
+    });
+
     it('makes no room for bytes: what is there stays, and the limit holds', async () => {
       service = serviceWith({ maxCallBytesPerModel: 1000 });
       const target = servedBy(model, 1);

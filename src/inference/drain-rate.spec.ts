@@ -21,10 +21,18 @@ describe(DrainRate, () => {
     expect([10, 20, 100].map((perSecond) => secondsFor(100, perSecond))).toEqual([10, 5, 1]);
   });
 
-  it('tells at least a second and at most a minute, and a second where nothing has ended yet', () => {
+  it('tells at least a second and at most a minute, and a second where nothing can have ended yet', () => {
     expect(drained(1000, 0, 5000).secondsFor(1, 5000)).toBe(1);
     expect(drained(1, 0, 5000).secondsFor(10_000, 5000)).toBe(60);
-    expect(new DrainRate().secondsFor(100, 5000)).toBe(1);
+    const rate = new DrainRate();
+    rate.begin(5000);
+    expect(rate.secondsFor(100, 5001)).toBe(1);
+  });
+
+  it('tells more the longer nothing is answered', () => {
+    const rate = new DrainRate();
+    rate.begin(5000);
+    expect([5125, 5250, 5500, 9000, 90_000].map((now) => rate.secondsFor(100, now))).toEqual([13, 25, 50, 60, 60]);
   });
 
   it('forgets how fast it went before nothing was left to do', () => {

@@ -1,7 +1,7 @@
 const SECONDS = 5;
 const LONGEST_SECONDS = 60;
 
-/** How many calls end in a second, over the last five of those in which there was always one. */
+/** How many calls are answered in a second, over the last five of those in which there was always one. */
 export class DrainRate {
   private readonly counts = new Uint32Array(SECONDS);
   private second = 0;
@@ -13,7 +13,7 @@ export class DrainRate {
     this.begunAt = now;
   }
 
-  /** A call ended. */
+  /** A call was answered. */
   count(now: number): void {
     this.turn(now);
     this.counts[this.second % SECONDS] = (this.counts[this.second % SECONDS] as number) + 1;
@@ -22,10 +22,10 @@ export class DrainRate {
   /** How long so many calls take, in whole seconds from 1 to 60. */
   secondsFor(calls: number, now: number): number {
     this.turn(now);
-    const ended = this.counts.reduce((sum, count) => sum + count, 0);
-    if (ended === 0) return 1;
+    // where none was answered yet, at best one is now
+    const answered = Math.max(1, this.counts.reduce((sum, count) => sum + count, 0)); // prettier-ignore
     const from = Math.max(this.begunAt / 1000, this.second - SECONDS + 1);
-    return Math.min(LONGEST_SECONDS, Math.max(1, Math.ceil((calls * (now / 1000 - from)) / ended)));
+    return Math.min(LONGEST_SECONDS, Math.max(1, Math.ceil((calls * (now / 1000 - from)) / answered)));
   }
 
   private turn(now: number): void {

@@ -27,13 +27,13 @@ export class InferenceService {
     return this.answer(call, call.outputs ?? signature.outputs.map(({ name }) => name), release);
   }
 
-  private answer(call: InferenceCall, outputs: readonly string[], release: () => void): Promise<InferenceResult> {
+  private answer(call: InferenceCall, outputs: readonly string[], release: (outcome: unknown) => void): Promise<InferenceResult> {
     const expiresAt = Math.min(call.expiresAt ?? Number.POSITIVE_INFINITY, performance.now() + this.config.callDeadlineSeconds * 1000);
     return new Promise((resolve, reject) => {
       const releasing =
         <T>(tell: (what: T) => void) =>
         (what: T) => {
-          release(); // at once: whoever comes before the promise is heard of finds room
+          release(what); // at once: whoever comes before the promise is heard of finds room
           tell(what);
         };
       const waiting = new WaitingCall(call, outputs, expiresAt, { answer: releasing(resolve), fail: releasing(reject) });

@@ -7,6 +7,7 @@ import { Agent, request } from 'node:http';
 import { createRequire } from 'node:module';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import swc from '@swc/core';
 
@@ -19,10 +20,8 @@ const agent = new Agent({ keepAlive: true });
 
 function call(origin, method, path, { headers = {}, chunks = [] } = {}) {
   return new Promise((resolve, reject) => {
-    const outgoing = request(origin + path, { method, headers, agent }, async (incoming) => {
-      let text = '';
-      for await (const chunk of incoming) text += chunk;
-      resolve({ status: incoming.statusCode, text });
+    const outgoing = request(origin + path, { method, headers, agent }, (incoming) => {
+      textOf(incoming).then((text) => resolve({ status: incoming.statusCode, text }), reject);
     });
     outgoing.on('error', reject);
     for (const chunk of chunks) outgoing.write(chunk);

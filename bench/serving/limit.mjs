@@ -10,7 +10,7 @@ const [outputName] = session.outputNames;
 
 async function infer(body, response) {
   const { shape, data } = JSON.parse(body).inputs[0];
-  const { [outputName]: y } = await session.run({ [inputName]: new ort.Tensor('float32', Float32Array.from(data), shape) });
+  const { [outputName]: y } = await session.run({ [inputName]: new ort.Tensor('float32', new Float32Array(data), shape) });
   const outputs = [{ name: outputName, datatype: 'FP32', shape: y.dims, data: Array.from(y.data) }];
   const answer = JSON.stringify({ model_name: 'limit', model_version: '1', outputs });
   response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(answer) });

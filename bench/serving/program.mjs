@@ -73,14 +73,17 @@ export class Program {
   /** Waits until what is asked is answered 200. @throws with the last of what the program said where that does not come */
   async ready(ask) {
     const until = performance.now() + READY_SECONDS * 1000;
+    let last = 'it answered nothing';
     while (!this.ended && performance.now() < until) {
       const response = await ask(this.origin).catch(() => undefined);
       if (response?.status === 200) return this;
+      if (response !== undefined) last = `it answered ${response.status}: ${await response.text()}`;
       await sleep(50);
     }
+    const why = this.failure?.message ?? (this.ended ? 'it ended' : last);
     const said = this.said.trim().split('\n').slice(-8).join('\n');
     await this.stop();
-    throw new Error(`not ready: ${this.failure?.message ?? said}`);
+    throw new Error(`not ready: ${why}\n${said}`);
   }
 
   get tree() {

@@ -67,7 +67,7 @@ export function aboutOf({ date, commit, machine, versions, rounds, seconds, skip
   return [
     `${date}, commit ${commit}; ${machine.cpus} × ${machine.model}, ${machine.system} ${machine.kernel}; ${entries(own)}.`,
     ...Object.entries(rivals).map(([name, its]) => `${labelOf(name)}: ${entries(its)}.`),
-    ...Object.entries(skipped).map(([name, why]) => `${labelOf(name)} was skipped: ${why.split('\n').at(-1)}`),
+    ...Object.entries(skipped).map(([name, why]) => `${labelOf(name)} was skipped: ${why.split('\n', 1)[0]}`),
     `Medians of ${rounds} rounds of ${seconds} s, by turns, all servers up; wrk with one thread on the same cores; a ratio is the median of the rounds’ own ratios.`,
   ];
 }

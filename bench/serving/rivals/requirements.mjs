@@ -13,7 +13,7 @@ export const requirements = (onnxruntime) => ({
   triton: {
     // of pytriton only the server inside its wheel is used, so nothing that its Python part asks for
     alone: ['nvidia-pytriton==0.7.0'],
-    packages: ['numpy<3', `onnxruntime==${onnxruntime}`],
+    packages: ['numpy<2', `onnxruntime==${onnxruntime}`], // its stub was built for numpy 1
   },
   mlserver: { packages: ['mlserver==1.7.1', `onnxruntime==${onnxruntime}`] },
 });

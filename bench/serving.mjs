@@ -30,7 +30,7 @@ const HELP = `usage: npm run bench:serving -- [options]
   --only PARTS  some of ${Object.keys(PARTS).join(', ')}, separated by commas
   --json FILE   writes everything that was measured
   --minutes N   after so many it ends, whatever is done (60)
-Ends with 1 where a bar is missed.`;
+Ends with 1 where a bar is missed or a part failed.`;
 
 const { values } = parseArgs({
   options: {
@@ -92,7 +92,12 @@ async function measure(results, folder) {
   const context = { folder, model, rounds, seconds, rivals: values.rivals, onnxruntime, skipped, versions: versions.rivals };
   for (const part of wantedParts()) {
     console.log(`\n${part} …`);
-    results[part] = await PARTS[part](context);
+    try {
+      results[part] = await PARTS[part](context);
+    } catch (error) {
+      console.error(error); // the other parts may tell something all the same
+      process.exitCode = 1;
+    }
     await stopPrograms();
   }
 }

@@ -1,17 +1,15 @@
 // Nobody is timed who answers something else.
-import { JSON_HEADERS } from './requests.mjs';
+import { asJson } from './requests.mjs';
 
 const SHOWN = 3;
 /** What sums in another order may differ by. */
 const NEAR = 1e-5;
 
-export async function ask(origin, target, { headers = JSON_HEADERS, body }) {
-  return fetch(`${origin}${target}`, { method: 'POST', headers, body });
-}
+export const ask = (origin, target, request) => fetch(`${origin}${target}`, { method: 'POST', ...request });
 
 /** @returns all outputs' numbers as float32, whatever their order of digits */
 async function answerOf(origin, target, body) {
-  const response = await ask(origin, target, { body });
+  const response = await ask(origin, target, asJson(body));
   if (response.status !== 200) throw new Error(`answered ${response.status}: ${await response.text()}`);
   const { outputs } = await response.json();
   return Float32Array.from(outputs[0].data.flat(Infinity));

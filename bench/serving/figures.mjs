@@ -103,8 +103,8 @@ export function serverFigures({ rates: measured }) {
   }));
 }
 
-/** The most that other programs used of the cores while one was measured, and that wrk did. */
-export function worst({ rates: measured = {}, witnesses = {} }, figure) {
+/** Of every sample that was taken: in the middle, and at most. */
+export function spreadOf({ rates: measured = {}, witnesses = {} }, figure) {
   const samples = [...Object.values(measured).flatMap((seen) => Object.values(seen)), ...Object.values(witnesses)].flat();
-  return samples.length === 0 ? undefined : Math.max(...of(samples, figure));
+  return { middle: medianOf(samples, figure), most: Math.max(...of(samples, figure)) };
 }

@@ -6,8 +6,8 @@ import { answersOf, ask, compareAnswers } from './answers.mjs';
 import { NETWORKS } from './networks.mjs';
 import { publish, startOurs } from './ours.mjs';
 import { Program } from './program.mjs';
-import { node } from './rates.mjs';
-import { binaryBody, bulkRows, jsonBodies, JSON_HEADERS, writeRequests } from './requests.mjs';
+import { scriptOf } from './rates.mjs';
+import { asJson, binaryBody, bulkRows, jsonBodies, writeRequests } from './requests.mjs';
 import { byTurns, sample } from './rounds.mjs';
 
 const [BULK_CONNECTIONS, CONNECTIONS, COMPARED] = [8, 32, 50];
@@ -63,16 +63,12 @@ async function oneRow(server, name, { folder, rounds, seconds }) {
   const bodies = jsonBodies(NETWORKS[name]);
   const model = join(folder, `${name}.onnx`);
   writeFileSync(model, NETWORKS[name].bytes);
-  const limit = await Program.start({ command: node('limit.mjs', [model]), log: join(folder, `limit-${name}.log`) });
-  await limit.ready((origin) => ask(origin, targetOf(name), { body: bodies[0] }));
+  const limit = await Program.start({ command: scriptOf('limit.mjs', [model]), log: join(folder, `limit-${name}.log`) });
+  await limit.ready((origin) => ask(origin, targetOf(name), asJson(bodies[0])));
   const compared = bodies.slice(0, COMPARED);
   const [answers, wanted] = [await answersOf(limit, targetOf(name), compared), await answersOf(server, targetOf(name), compared)];
   compareAnswers(`limit, ${name},`, answers, wanted, { exact: true });
-  const requests = writeRequests(
-    join(folder, `${name}.requests`),
-    targetOf(name),
-    bodies.map((body) => ({ headers: JSON_HEADERS, body })),
-  );
+  const requests = writeRequests(join(folder, `${name}.requests`), targetOf(name), bodies.map(asJson));
   const how = { requests, connections: CONNECTIONS, seconds };
   const ways = { ours: () => sample(server, how), limit: () => sample(limit, how) };
   await byTurns(1, ways); // warm

@@ -47,11 +47,12 @@ function panel({ left, top, title, servers, valueOf }) {
 
 const results = JSON.parse(readFileSync(FIGURES, 'utf8'));
 const servers = serverFigures(results);
+if (servers.length === 0) throw new Error(`${FIGURES} has no part "rates"`);
 const rateAt = (connections) => ({
   title: `requests a second, ${connections} ${connections === 1 ? 'connection' : 'connections'}`,
   valueOf: ({ perSecond }) => perSecond[connections],
 });
-const panels = [...[1, 32, 128].map(rateAt), { title: 'CPU a request at 32, µs (less is better)', valueOf: ({ cpuMicros }) => cpuMicros }];
+const panels = [...[1, 32, 128].map(rateAt), { title: 'CPU µs a request, 32 connections', valueOf: ({ cpuMicros }) => cpuMicros }];
 const panelHeight = TITLE + servers.length * (BAR + GAP) + BELOW;
 const height = TOP + Math.ceil(panels.length / 2) * panelHeight;
 const { machine, rounds } = results;

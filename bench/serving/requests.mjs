@@ -29,7 +29,7 @@ export function binaryBody(numbers, { row, bulkRows: rows }) {
   return { headers, body: Buffer.concat([head, Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength)]) };
 }
 
-export const JSON_HEADERS = { 'Content-Type': 'application/json' };
+export const asJson = (body) => ({ headers: { 'Content-Type': 'application/json' }, body });
 
 /** Writes whole HTTP requests for `requests.lua`: of each its length, a line break, its bytes. @returns the file's path */
 export function writeRequests(path, target, requests) {

@@ -1,6 +1,8 @@
 // Figures as rows of text: the bench prints them, and the document has them as tables.
-import { BARS, judge, modelFigures, serverFigures, VALID, worst } from './figures.mjs';
+import { BARS, judge, modelFigures, serverFigures, spreadOf, VALID } from './figures.mjs';
 
+/** What the benches of this house take for a quiet machine. */
+const QUIET_CORES = 0.15;
 const NOT_MEASURED = '–';
 const shown = (value, digits) => (value === undefined ? NOT_MEASURED : value.toFixed(digits));
 const digitsOf = (value) => (Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2);
@@ -74,11 +76,16 @@ export function aboutOf({ date, commit, machine, versions, rounds, seconds, skip
 
 /** How far the figures can be trusted. */
 export function trustOf(results) {
-  const [others, wrk] = [worst(results, 'othersCores'), worst(results, 'wrkCores')];
+  const [others, wrk] = [spreadOf(results, 'othersCores'), spreadOf(results, 'wrkCores')];
   const processes = results.memory?.examples.map((sample) => sample.processes);
   const [valid] = judge(results, [VALID]);
   return [
-    ...(others === undefined ? [] : [`Other programs used at most ${others.toFixed(2)} cores meanwhile, wrk ${wrk.toFixed(2)}.`]),
+    ...(others.middle === undefined
+      ? []
+      : [
+          `Cores that others used meanwhile: ${others.middle.toFixed(2)}, at most ${others.most.toFixed(2)}; wrk at most ${wrk.most.toFixed(2)}.`,
+        ]),
+    ...(others.middle > QUIET_CORES ? ['THE MACHINE WAS NOT QUIET: measure again.'] : []),
     ...(processes === undefined ? [] : [`Processes of the idle server: ${Math.max(...processes)}.`]),
     ...(valid.holds === false ? ['THIS RUN DOES NOT COUNT: what is taken for the limit is none on this machine now.'] : []),
   ];

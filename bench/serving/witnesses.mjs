@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ask } from './answers.mjs';
 import { NETWORKS } from './networks.mjs';
 import { publish, startOurs } from './ours.mjs';
-import { jsonBodies, JSON_HEADERS, writeRequests } from './requests.mjs';
+import { asJson, jsonBodies, writeRequests } from './requests.mjs';
 import { byTurns, sample } from './rounds.mjs';
 
 const [MODEL, CONNECTIONS, WARM_ROUNDS] = ['perceptron', 32, 2];
@@ -17,7 +17,7 @@ const bodies = jsonBodies(NETWORKS[MODEL]);
 /** Whether the server gives a request an id, writes a line of it and counts it. */
 async function seenBy(server) {
   server.forgetLog();
-  const { headers } = await ask(server.origin, TARGET, { body: bodies[0] });
+  const { headers } = await ask(server.origin, TARGET, asJson(bodies[0]));
   await sleep(LINE_MS);
   const metrics = await (await fetch(`${server.origin}/metrics`)).text();
   return {
@@ -34,11 +34,7 @@ async function refuseWrong(name, server, wanted) {
 }
 
 export async function measureWitnesses({ folder, rounds, seconds }) {
-  const requests = writeRequests(
-    join(folder, 'witnesses.requests'),
-    TARGET,
-    bodies.map((body) => ({ headers: JSON_HEADERS, body })),
-  );
+  const requests = writeRequests(join(folder, 'witnesses.requests'), TARGET, bodies.map(asJson));
   const servers = {
     with: await startOurs({ name: 'with', folder }),
     without: await startOurs({ name: 'without', folder, preload: PRELOAD }),

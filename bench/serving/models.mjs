@@ -8,7 +8,7 @@ import { publish, startOurs } from './ours.mjs';
 import { Program } from './program.mjs';
 import { scriptOf } from './rates.mjs';
 import { asJson, binaryBody, bulkRows, jsonBodies, writeRequests } from './requests.mjs';
-import { byTurns, sample } from './rounds.mjs';
+import { byTurns, sample, warmUp } from './rounds.mjs';
 
 const [BULK_CONNECTIONS, CONNECTIONS, COMPARED] = [8, 32, 50];
 const LENGTH = 'inference-header-content-length';
@@ -71,7 +71,7 @@ async function oneRow(server, name, { folder, rounds, seconds }) {
   const requests = writeRequests(join(folder, `${name}.requests`), targetOf(name), bodies.map(asJson));
   const how = { requests, connections: CONNECTIONS, seconds };
   const ways = { ours: () => sample(server, how), limit: () => sample(limit, how) };
-  await byTurns(1, ways); // warm
+  for (const each of [server, limit]) await warmUp(each, how);
   const samples = await byTurns(rounds, ways);
   await limit.stop();
   return samples;

@@ -6,11 +6,10 @@ import { knowsSetting, publish, startOurs } from './ours.mjs';
 import { Program } from './program.mjs';
 import { asJson, jsonBodies, writeRequests } from './requests.mjs';
 import { prepareRival, RIVAL_NAMES } from './rivals.mjs';
-import { byTurns, sample } from './rounds.mjs';
+import { byTurns, sample, warmUp } from './rounds.mjs';
 
 const CONNECTIONS = [1, 32, 128];
-/** Before the first figure each server has made so many rounds' worth of answers: its code is compiled by then. */
-const [WARM_ROUNDS, WARM_CONNECTIONS] = [2, 32];
+const WARM_CONNECTIONS = 32;
 const MODEL = 'perceptron';
 const TARGET = `/v2/models/${MODEL}/infer`;
 const bodies = jsonBodies(NETWORKS[MODEL]);
@@ -96,7 +95,7 @@ export async function measureRates({ folder, rounds, seconds, ...context }) {
     const ways = Object.entries(servers).map(([name, server]) => [name, () => sample(server, { requests, connections, seconds: time })]);
     return Object.fromEntries(ways);
   };
-  await byTurns(WARM_ROUNDS, loaded(WARM_CONNECTIONS, seconds));
+  for (const server of Object.values(servers)) await warmUp(server, { requests, connections: WARM_CONNECTIONS, seconds });
   const rates = {};
   for (const connections of CONNECTIONS) {
     await byTurns(1, loaded(connections, 1)); // as many connections are a way of their own

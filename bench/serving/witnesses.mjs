@@ -5,9 +5,9 @@ import { ask } from './answers.mjs';
 import { NETWORKS } from './networks.mjs';
 import { publish, startOurs } from './ours.mjs';
 import { asJson, jsonBodies, writeRequests } from './requests.mjs';
-import { byTurns, sample } from './rounds.mjs';
+import { byTurns, sample, warmUp } from './rounds.mjs';
 
-const [MODEL, CONNECTIONS, WARM_ROUNDS] = ['perceptron', 32, 2];
+const [MODEL, CONNECTIONS] = ['perceptron', 32];
 const TARGET = `/v2/models/${MODEL}/infer`;
 /** The log is written when there is time for it. */
 const LINE_MS = 300;
@@ -43,7 +43,7 @@ export async function measureWitnesses({ folder, rounds, seconds }) {
     await publish(server, MODEL, new Blob([NETWORKS[MODEL].bytes]), { cache: { enabled: false } });
   const how = { requests, connections: CONNECTIONS, seconds };
   const ways = { with: () => sample(servers.with, how), without: () => sample(servers.without, how) };
-  await byTurns(WARM_ROUNDS, ways);
+  for (const server of Object.values(servers)) await warmUp(server, how);
   await refuseWrong('with', servers.with, true);
   await refuseWrong('without', servers.without, false);
   return byTurns(rounds, ways);

@@ -105,10 +105,26 @@ describe(PlacedRuntime.name, () => {
     const model = await runtime.load(slow);
     warnings.mockClear();
     await Promise.all([model.run(run(1000, WIDE)), model.run(run(1000, WIDE))]);
-    expect(warnings.mock.calls.filter(([message]) => String(message).includes('demoted'))).toHaveLength(1);
+    const told = warnings.mock.calls.filter(([message]) => String(message).includes('demoted'));
+    expect(told).toEqual([[expect.any(String), { sha256: slow.sha256, ms: expect.any(Number), wallMs: expect.any(Number) }]]);
+    const { ms, wallMs } = told[0]?.[1] as unknown as Record<'ms' | 'wallMs', number>;
+    expect(ms).toBeLessThan(wallMs + 10); // of this run, and not of all before it
     expect(hosts()).toBe(0);
     expect((await model.run(run(1, WIDE))).outputs[0]?.shape).toEqual([1, WIDE]);
     expect(hosts()).toBe(1);
+    await model.unload();
+  });
+
+  it('demotes none that the machine gave no time to', async () => {
+    const weights = Array.from({ length: WIDE }, () => Array.from({ length: WIDE }, () => 2));
+    const model = await runtime.load(file(linear(weights), { free: true, curve: [{ rows: 1024, micros: 10 }] }));
+    const used = process.threadCpuUsage();
+    jest.spyOn(process, 'threadCpuUsage').mockImplementation((before) => (before === undefined ? used : { user: 4000, system: 1000 }));
+    warnings.mockClear();
+    const { inferMs } = await model.run(run(1000, WIDE));
+    expect(inferMs).toBeGreaterThan(5);
+    expect(warnings).not.toHaveBeenCalled();
+    jest.mocked(process.threadCpuUsage).mockRestore();
     await model.unload();
   });
 

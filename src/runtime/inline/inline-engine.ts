@@ -71,9 +71,13 @@ export class InlineEngine implements OnModuleInit {
   /** Runs at the end of this tick, or of the next. @param micros what it usually takes @throws InferenceFailed */
   async run({ sha256, model }: InlineSession, { inputs, outputs }: EngineRun, micros: number): Promise<EngineAnswer> {
     this.plannedMicros += micros;
-    let [startedAt, cpuBefore] = [0, process.threadCpuUsage()];
+    let startedAt = 0;
+    let cpuBefore: NodeJS.CpuUsage | undefined;
     // the library runs it in an immediate of its own, which comes right after this one
-    setImmediate(() => ([startedAt, cpuBefore] = [performance.now(), process.threadCpuUsage(cpuBefore)]));
+    setImmediate(() => {
+      cpuBefore = process.threadCpuUsage();
+      startedAt = performance.now();
+    });
     try {
       const answer = { outputs: await model.run(inputs, outputs) };
       return { ...answer, inferMs: performance.now() - startedAt };
@@ -85,8 +89,8 @@ export class InlineEngine implements OnModuleInit {
     }
   }
 
-  /** The machine may have been busy with others meanwhile: what counts is the time of this thread. */
-  private suspect(sha256: string, startedAt: number, cpuBefore: NodeJS.CpuUsage): void {
+  /** The machine may have been busy with others meanwhile: what counts is the time of this thread, which the kernel knows to 4 ms. */
+  private suspect(sha256: string, startedAt: number, cpuBefore: NodeJS.CpuUsage | undefined): void {
     const { user, system } = process.threadCpuUsage(cpuBefore);
     const ms = (user + system) / 1000;
     if (ms <= LONGEST_MS || this.demoted.has(sha256)) return;

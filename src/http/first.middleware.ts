@@ -1,7 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import { AccessLog } from '../logging/access-log';
 import { CorrelationContext } from '../logging/correlation-context';
-import { CORRELATION_HEADER, openRecord, type RequestRecord, routeOf } from '../logging/request-record';
+import { CORRELATION_HEADER, openRecord, modelOf, type RequestRecord, routeOf } from '../logging/request-record';
 import type { HttpMetrics } from '../metrics/http-metrics';
 import type { Drainer } from './drainer';
 import { isUnread } from './leave-unread';
@@ -28,7 +28,9 @@ export function firstMiddleware({ log, metrics, drainer }: Witnesses) {
     response.once('close', () => {
       const status = response.writableFinished ? response.statusCode : CLIENT_GONE;
       const ms = performance.now() - record.startedAt;
-      record.route ??= routeOf(request);
+      record.route = routeOf(request);
+      const model = modelOf(request);
+      if (model !== undefined) record.model = model;
       log.write(request, response, record, status, ms);
       metrics.observe(request.method, record.route, status, ms / 1000);
       if (!request.complete && !isUnread(request)) readOut(request);

@@ -2,7 +2,6 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { HttpConfig } from '../config/app-config';
 import { OriginRule } from '../auth/origin-rule';
 import { AccessLog } from '../logging/access-log';
-import { CorrelationInterceptor } from '../logging/correlation.interceptor';
 import { HttpMetrics } from '../metrics/http-metrics';
 import { Drainer } from './drainer';
 import { ErrorFilter } from './error.filter';
@@ -31,7 +30,6 @@ export function applyHttpPipeline(app: NestExpressApplication): void {
   app.use(beforeRoutes);
   if (config.direct === 'on') (app.getHttpAdapter() as HttpAdapter).goDirect(beforeRoutes);
   // the guard of `auth/` follows here, a provider of its module: after routing, before anything reads a body
-  app.useGlobalInterceptors(app.get(CorrelationInterceptor));
   app.useGlobalFilters(new ErrorFilter());
   serveDocumentation(app);
 }

@@ -59,7 +59,8 @@ export class HttpAdapter extends ExpressAdapter {
     if (bytes === undefined) return super.reply(response, body, statusCode) as unknown;
     if (statusCode !== undefined) response.statusCode = statusCode;
     response.setHeader('Content-Length', bytes);
-    return response.end(body);
+    // what is ASCII is quicker written as Latin-1, in one piece with the head
+    return response.end(body, typeof body === 'string' && body.length === bytes ? 'latin1' : 'utf8');
   }
 
   private listenerOf(express: RequestListener): RequestListener {
@@ -74,13 +75,13 @@ export class HttpAdapter extends ExpressAdapter {
   /** As Express would do it that knew no other route. */
   private direct(request: Request, response: Response, { route, params }: DirectMatch): void {
     request.res = response;
-    request.params = params;
     request.originalUrl = request.url;
     request.baseUrl = '';
     const next: NextFunction = (error?: unknown) => this.failed(error, request, response, next) as void;
     this.beforeRoutes?.(request, response, (error?: unknown) => {
       if (error !== undefined) return this.failed(error, request, response, next) as void;
       request.route = route;
+      request.params = params;
       route.handler(request, response, next) as void;
     });
   }

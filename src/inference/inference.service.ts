@@ -30,13 +30,14 @@ export class InferenceService {
   private answer(call: InferenceCall, outputs: readonly string[], release: (outcome: unknown) => void): Promise<InferenceResult> {
     const expiresAt = Math.min(call.expiresAt ?? Number.POSITIVE_INFINITY, performance.now() + this.config.callDeadlineSeconds * 1000);
     return new Promise((resolve, reject) => {
-      const releasing =
+      const ending =
         <T>(tell: (what: T) => void) =>
         (what: T) => {
+          this.deadlines.forget(waiting);
           release(what); // at once: whoever comes before the promise is heard of finds room
           tell(what);
         };
-      const waiting = new WaitingCall(call, outputs, expiresAt, { answer: releasing(resolve), fail: releasing(reject) });
+      const waiting: WaitingCall = new WaitingCall(call, outputs, expiresAt, { answer: ending(resolve), fail: ending(reject) });
       call.onGone?.(() => this.abandon(waiting));
       this.deadlines.watch(waiting);
       this.coalescer.add(waiting);

@@ -5,6 +5,8 @@ import type { InferenceCall, InferenceResult } from './inference-call';
 export class WaitingCall {
   /** It runs with no other: it was part of a batch that failed. */
   alone = false;
+  /** Its place among those whose time is watched. */
+  watchedAt = -1;
   /** `performance.now()` */
   readonly queuedAt = performance.now();
   private settled = false;

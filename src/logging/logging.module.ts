@@ -2,7 +2,6 @@ import { Global, Module } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
 import { LogConfig } from '../config/app-config';
 import { AccessLog } from './access-log';
-import { CorrelationInterceptor } from './correlation.interceptor';
 import { LogDestination, rootLogger, standardOutput } from './root-logger';
 
 @Global()
@@ -23,7 +22,7 @@ class LogDestinationModule {}
       }),
     }),
   ],
-  providers: [AccessLog, CorrelationInterceptor],
-  exports: [AccessLog, CorrelationInterceptor],
+  providers: [AccessLog],
+  exports: [AccessLog],
 })
 export class LoggingModule {}

@@ -21,6 +21,7 @@ export interface RequestRecord {
 /** The header that carries the correlation id, both ways. */
 export const CORRELATION_HEADER = 'X-Correlation-Id';
 
+const MAX_NAME = 64;
 const ACCEPTED_ID = /^[A-Za-z0-9._-]{8,64}$/;
 // https://www.w3.org/TR/trace-context/#version: ff is no version, and version 00 has four fields
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|(?<!^00.*)-)/;
@@ -46,6 +47,12 @@ export function openRecord(request: IncomingMessage): RequestRecord {
 /** The record of a request that the first middleware has seen. */
 export function recordOf(request: IncomingMessage): RequestRecord {
   return (request as Recorded)[RECORD] ?? openRecord(request);
+}
+
+/** The model that the path of a request names, as far as it may be one. */
+export function modelOf(request: IncomingMessage): string | undefined {
+  const model = (request as { params?: { readonly model?: unknown } }).params?.model;
+  return typeof model === 'string' ? model.slice(0, MAX_NAME) : undefined;
 }
 
 /** Template of the route that Express matched, as people write it: what it escapes is not. `unmatched` where there is none. */

@@ -16,9 +16,15 @@ interface Watched {
   readonly onSlow: (error: BodyTooSlow) => void;
   since: number;
   bytes: number;
+  /** Its place in `watched`. */
+  at: number;
 }
 
-const watched = new Set<Watched>();
+/**
+ * No Set: what it throws away of itself while requests come and go holds them until the next great collection of garbage, and all that is
+ * young and belongs to them is copied twice.
+ */
+const watched: Watched[] = [];
 let timer: NodeJS.Timeout | undefined;
 
 /**
@@ -27,14 +33,23 @@ let timer: NodeJS.Timeout | undefined;
  */
 export function watchBody(request: IncomingMessage, pace: BodyPace, onSlow: (error: BodyTooSlow) => void): () => void {
   timer ??= setInterval(look, CHECK_MS).unref();
-  const body = { request, pace, onSlow, since: performance.now(), bytes: request.socket.bytesRead };
-  watched.add(body);
-  return () => void watched.delete(body);
+  const body = { request, pace, onSlow, since: performance.now(), bytes: request.socket.bytesRead, at: watched.length };
+  watched.push(body);
+  return () => forget(body);
+}
+
+/** The last one takes its place. */
+function forget(body: Watched): void {
+  if (watched[body.at] !== body) return;
+  const last = watched.pop() as Watched;
+  if (last === body) return;
+  watched[body.at] = last;
+  last.at = body.at;
 }
 
 function look(): void {
   const now = performance.now();
-  for (const body of watched) {
+  for (const body of [...watched]) {
     const { request, pace, onSlow } = body;
     if (now - body.since < pace.maxMs) continue;
     const { bytesRead } = request.socket;
@@ -43,7 +58,7 @@ function look(): void {
       [body.since, body.bytes] = [now, bytesRead];
       continue;
     }
-    watched.delete(body);
+    forget(body);
     onSlow(new BodyTooSlow(pace));
   }
 }

@@ -1,18 +1,16 @@
-import { Controller, HttpCode, Post, UseInterceptors } from '@nestjs/common';
+import { Controller, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
+import type { Request } from 'express';
 import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
-import type { InferenceCall, InferenceResult } from '../../inference/inference-call';
 import { ShapeMismatch } from '../../inference/inference.errors';
-import { InferenceService } from '../../inference/inference.service';
 import { AliasNotFound, InvalidName, ModelNotFound, NoProductionVersion, VersionNotFound } from '../../models/models.errors';
 import { InvalidValue } from '../../runtime/runtime.errors';
 import { MalformedBody, UnsupportedMediaType } from '../../wire/wire.errors';
-import { Call } from '../codec.interceptor';
 import { ApiDeadline } from '../deadline';
 import { RaggedRows } from '../protocols.errors';
 import { SERVING_REFUSALS } from '../serving-refusals';
-import { NativeCodecInterceptor } from './native-codec.interceptor';
+import { NativeCodec } from './native-codec';
 import { FeatureNamesMissing, MissingFeature, RowsNotSeparable, UnknownFeature } from './native.errors';
 
 const FEATURES = { sepal_length_cm: 5.1, sepal_width_cm: 3.5, petal_length_cm: 1.4, petal_width_cm: 0.2 };
@@ -22,12 +20,11 @@ const ABOUT = { timestamp: '2026-11-22T12:00:00.000Z', model: 'iris', model_vers
 @ApiTags('predictions')
 @Controller('api/v1/predict')
 export class PredictController {
-  constructor(private readonly inference: InferenceService) {}
+  constructor(private readonly codec: NativeCodec) {}
 
   @Post(':model')
   @Scope('predict')
   @HttpCode(200)
-  @UseInterceptors(NativeCodecInterceptor)
   @ApiDeadline
   @ApiOperation({ summary: 'Predict', description: 'One row as `features`, several as an array of `features` or as `instances`.' })
   @ApiParam({ name: 'model', type: String, example: 'iris' })
@@ -71,7 +68,7 @@ export class PredictController {
     new ShapeMismatch('instances[0]', '4 values', '5 values'),
     new RowsNotSeparable('summary', 2),
   )
-  predict(@Call() call: InferenceCall): Promise<InferenceResult> {
-    return this.inference.run(call);
+  predict(@Req() request: Request): Promise<string | Buffer> {
+    return this.codec.answer(request);
   }
 }

@@ -1,7 +1,7 @@
 import type { InferenceResult } from '../../inference/inference-call';
 import type { VersionRecord } from '../../models/registry/registry-records';
 import type { Tensor } from '../../runtime/tensor';
-import type { DialectAnswer } from '../codec.interceptor';
+import type { DialectAnswer } from '../dialect-codec';
 import { countNonFinite, refuseNonFinite } from '../non-finite';
 import { flatText } from '../tensor-text';
 import { bytesFromData } from './binary-tensors';
@@ -22,15 +22,16 @@ export function encodeAnswer(
   const told = outputs.map((output) => tell(output, forms.get(output.name) ?? ELEMENTS, version));
   const head = id === undefined ? '' : `"id":${JSON.stringify(id)},`;
   const about = `"model_name":"${version.model}","model_version":"${version.version}"`;
-  const json = Buffer.from(`{${head}${about},"outputs":[${told.map(({ text }) => text).join(',')}]}`);
+  const json = `{${head}${about},"outputs":[${told.map(({ text }) => text).join(',')}]}`;
   const blocks = told.flatMap(({ bytes }) => (bytes === undefined || bytes.length === 0 ? [] : [bytes]));
   const nonFinite = told.reduce((sum, each) => sum + each.nonFinite, 0);
   if (blocks.length === 0) return { body: json, contentType: 'application/json', nonFinite };
+  const bytes = Buffer.from(json);
   return {
-    body: Buffer.concat([json, ...blocks]),
+    body: Buffer.concat([bytes, ...blocks]),
     contentType: 'application/octet-stream',
     nonFinite,
-    headers: { [JSON_LENGTH_HEADER]: String(json.length) },
+    headers: { [JSON_LENGTH_HEADER]: String(bytes.length) },
   };
 }
 

@@ -1,13 +1,11 @@
-import { applyDecorators, Controller, HttpCode, Post, UseInterceptors } from '@nestjs/common';
+import { applyDecorators, Controller, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import type { Request } from 'express';
 import { Scope } from '../../auth/scope.decorator';
-import type { InferenceCall, InferenceResult } from '../../inference/inference-call';
-import { InferenceService } from '../../inference/inference.service';
-import { Call } from '../codec.interceptor';
 import { ApiDeadline } from '../deadline';
 import { JSON_LENGTH_HEADER } from './body-parts';
 import { RefusesInfer } from './infer-refusals';
-import { OpenInferenceCodecInterceptor } from './open-inference-codec.interceptor';
+import { OpenInferenceCodec } from './open-inference-codec';
 
 const FLOWER = { name: 'features', datatype: 'FP32', shape: [1, 4], data: [5.1, 3.5, 1.4, 0.2] };
 const CLASSES = { name: 'probabilities', parameters: { classification: 2 } };
@@ -23,7 +21,6 @@ function Infer(path: string, summary: string): MethodDecorator {
     Post(path),
     Scope('predict'),
     HttpCode(200),
-    UseInterceptors(OpenInferenceCodecInterceptor),
     ApiOperation({ summary, description: DESCRIPTION }),
     ApiParam({ name: 'model', type: String, example: 'iris' }),
     ApiHeader({
@@ -56,16 +53,16 @@ function Infer(path: string, summary: string): MethodDecorator {
 @ApiTags('open inference')
 @Controller('v2/models/:model')
 export class InferController {
-  constructor(private readonly inference: InferenceService) {}
+  constructor(private readonly codec: OpenInferenceCodec) {}
 
   @Infer('infer', 'Infer by the version in production')
-  infer(@Call() call: InferenceCall): Promise<InferenceResult> {
-    return this.inference.run(call);
+  infer(@Req() request: Request): Promise<string | Buffer> {
+    return this.codec.answer(request);
   }
 
   @Infer('versions/:version/infer', 'Infer by a version, or by what an alias points at')
   @ApiParam({ name: 'version', type: String, example: '1', description: 'A number, or an alias' })
-  inferVersion(@Call() call: InferenceCall): Promise<InferenceResult> {
-    return this.inference.run(call);
+  inferVersion(@Req() request: Request): Promise<string | Buffer> {
+    return this.codec.answer(request);
   }
 }

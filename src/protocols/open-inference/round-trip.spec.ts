@@ -22,7 +22,7 @@ function throughCodecs(request: ClientRequest, version: VersionRecord): ClientTe
   const outputs = asked.inputs.map((input) => ({ ...input, name: 'y' }));
   const answer = encodeAnswer(asked, { outputs }, version);
   const answered = Object.fromEntries(Object.entries(answer.headers ?? {}).map(([name, each]) => [name.toLowerCase(), each]));
-  return outputsOf(answer.body as Buffer, answered).get('y') as ClientTensor;
+  return outputsOf(Buffer.from(answer.body), answered).get('y') as ClientTensor;
 }
 
 const DATATYPES = Object.keys(SIZES) as readonly ClientDatatype[];

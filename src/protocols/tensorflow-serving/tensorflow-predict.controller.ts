@@ -1,14 +1,12 @@
-import { applyDecorators, Controller, HttpCode, Post, UseInterceptors } from '@nestjs/common';
+import { applyDecorators, Controller, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Request } from 'express';
 import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
-import type { InferenceCall, InferenceResult } from '../../inference/inference-call';
-import { InferenceService } from '../../inference/inference.service';
-import { Call } from '../codec.interceptor';
 import { ApiDeadline } from '../deadline';
 import { LABEL, LABEL_UNKNOWN, MODEL, MODEL_UNKNOWN, NOTHING_IN_PRODUCTION, VERSION, VERSION_UNKNOWN } from './path-parameters';
 import { PREDICT_REFUSALS } from './predict-refusals';
-import { TensorflowCodecInterceptor } from './tensorflow-codec.interceptor';
+import { TensorflowCodec } from './tensorflow-codec';
 
 const ROW = [5.1, 3.5, 1.4, 0.2];
 const ABOUT =
@@ -35,42 +33,33 @@ const ANSWER = ApiOkResponse({
 
 /** What the three ways to name a version have in common. */
 const Predict = (path: string): MethodDecorator =>
-  applyDecorators(
-    Post(path),
-    HttpCode(200),
-    Scope('predict'),
-    UseInterceptors(TensorflowCodecInterceptor),
-    ApiDeadline,
-    MODEL,
-    BODY,
-    ANSWER,
-  );
+  applyDecorators(Post(path), HttpCode(200), Scope('predict'), ApiDeadline, MODEL, BODY, ANSWER);
 
 @ApiTags('tensorflow serving')
 @Controller('v1/models')
 export class TensorflowPredictController {
-  constructor(private readonly inference: InferenceService) {}
+  constructor(private readonly codec: TensorflowCodec) {}
 
   @Predict(String.raw`:model\:predict`)
   @ApiOperation({ summary: 'Ask the production version', description: ABOUT })
   @Refuses(...MODEL_UNKNOWN, NOTHING_IN_PRODUCTION, ...PREDICT_REFUSALS)
-  predict(@Call() call: InferenceCall): Promise<InferenceResult> {
-    return this.inference.run(call);
+  predict(@Req() request: Request): Promise<string | Buffer> {
+    return this.codec.answer(request);
   }
 
   @Predict(String.raw`:model/versions/:version\:predict`)
   @VERSION
   @ApiOperation({ summary: 'Ask a version' })
   @Refuses(...MODEL_UNKNOWN, ...VERSION_UNKNOWN, ...PREDICT_REFUSALS)
-  predictVersion(@Call() call: InferenceCall): Promise<InferenceResult> {
-    return this.inference.run(call);
+  predictVersion(@Req() request: Request): Promise<string | Buffer> {
+    return this.codec.answer(request);
   }
 
   @Predict(String.raw`:model/labels/:label\:predict`)
   @LABEL
   @ApiOperation({ summary: 'Ask the version that a label points at' })
   @Refuses(...MODEL_UNKNOWN, ...LABEL_UNKNOWN, ...PREDICT_REFUSALS)
-  predictLabel(@Call() call: InferenceCall): Promise<InferenceResult> {
-    return this.inference.run(call);
+  predictLabel(@Req() request: Request): Promise<string | Buffer> {
+    return this.codec.answer(request);
   }
 }

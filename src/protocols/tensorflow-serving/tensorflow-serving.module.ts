@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { InferenceModule } from '../../inference/inference.module';
+import { TensorflowCodec } from './tensorflow-codec';
 import { TensorflowMetadataController } from './tensorflow-metadata.controller';
 import { TensorflowPredictController } from './tensorflow-predict.controller';
 import { TensorflowStatusController } from './tensorflow-status.controller';
@@ -8,5 +9,6 @@ import { TensorflowUnsupportedController } from './tensorflow-unsupported.contro
 @Module({
   imports: [InferenceModule],
   controllers: [TensorflowPredictController, TensorflowStatusController, TensorflowMetadataController, TensorflowUnsupportedController],
+  providers: [TensorflowCodec],
 })
 export class TensorflowServingModule {}

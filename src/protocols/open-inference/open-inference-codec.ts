@@ -6,7 +6,7 @@ import type { VersionRecord } from '../../models/registry/registry-records';
 import type { VersionSelector } from '../../models/serving/version-selector';
 import { readEncodedBody } from '../../wire/read-body';
 import { parseTensorJson, type TensorJson } from '../../wire/strict-json';
-import { CodecInterceptor, type DialectAnswer } from '../codec.interceptor';
+import { DialectCodec, type DialectAnswer } from '../dialect-codec';
 import { hasLongIntegers } from '../long-integers';
 import { jsonLengthOf, partsOf } from './body-parts';
 import { encodeAnswer } from './infer-answer';
@@ -23,7 +23,7 @@ interface ParsedBody {
 
 /** From the Open Inference Protocol's JSON, and the bytes behind it, to a call; and from its result to both again. */
 @Injectable()
-export class OpenInferenceCodecInterceptor extends CodecInterceptor<ParsedBody, InferRequest> {
+export class OpenInferenceCodec extends DialectCodec<ParsedBody, InferRequest> {
   protected targetOf({ params }: Request): { readonly model: string; readonly selector: VersionSelector } {
     return { model: modelName(params['model'] as string, 'model'), selector: versionParameter(params['version'] as string | undefined) };
   }

@@ -6,7 +6,7 @@ import type { VersionRecord } from '../../models/registry/registry-records';
 import type { VersionSelector } from '../../models/serving/version-selector';
 import { readEncodedBody } from '../../wire/read-body';
 import { parseTensorJson, type TensorJson } from '../../wire/strict-json';
-import { CodecInterceptor, type DialectAnswer } from '../codec.interceptor';
+import { DialectCodec, type DialectAnswer } from '../dialect-codec';
 import { hasLongIntegers } from '../long-integers';
 import { encodePredict } from './predict-answer';
 import { decodePredict, type Form, formOf, type PredictRequest } from './predict-request';
@@ -19,7 +19,7 @@ interface Parsed {
 
 /** From TensorFlow Serving's text to a call, and from its result to text again. What the Content-Type says does not matter. */
 @Injectable()
-export class TensorflowCodecInterceptor extends CodecInterceptor<Parsed, PredictRequest> {
+export class TensorflowCodec extends DialectCodec<Parsed, PredictRequest> {
   protected targetOf({ params }: Request): { readonly model: string; readonly selector: VersionSelector } {
     const target = params as unknown as Target;
     return { model: modelName(target.model, 'model'), selector: selectorOf(target) };

@@ -1,11 +1,11 @@
-import { type CallHandler, createParamDecorator, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { lastValueFrom, type Observable, of } from 'rxjs';
 import { addressOf } from '../auth/address';
 import { callerOf } from '../auth/caller';
 import { HttpConfig } from '../config/app-config';
 import { CallStatistics } from '../inference/call-statistics';
 import type { InferenceCall, InferenceResult } from '../inference/inference-call';
+import { InferenceService } from '../inference/inference.service';
 import { recordOf } from '../logging/request-record';
 import type { VersionRecord } from '../models/registry/registry-records';
 import { ModelCatalog } from '../models/serving/model-catalog';
@@ -32,18 +32,15 @@ export interface DialectAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const CALL = Symbol('call');
-
-type WithCall = Request & { [CALL]?: InferenceCall };
-
-/** The call that the codec read from the request. */
-export const Call = createParamDecorator((_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<WithCall>()[CALL]);
-
-/** From a dialect's text to a call, and from its result to text again: the way is one for all dialects, the words are each its own. */
+/**
+ * From a dialect's text to a call, and from its result to text again: the way is one for all dialects, the words are each its own. No
+ * interceptor of Nest: one of them takes as long as all that is done here.
+ */
 @Injectable()
-export abstract class CodecInterceptor<Parsed, Asked extends Question> implements NestInterceptor<InferenceResult, string | Buffer> {
+export abstract class DialectCodec<Parsed, Asked extends Question> {
   constructor(
     private readonly catalog: ModelCatalog,
+    private readonly inference: InferenceService,
     private readonly statistics: CallStatistics,
     protected readonly config: HttpConfig,
   ) {}
@@ -59,9 +56,9 @@ export abstract class CodecInterceptor<Parsed, Asked extends Question> implement
   /** @throws NonFiniteOutput, and what this dialect cannot say */
   protected abstract encode(asked: Asked, result: InferenceResult, version: VersionRecord): DialectAnswer;
 
-  async intercept(context: ExecutionContext, next: CallHandler<InferenceResult>): Promise<Observable<string | Buffer>> {
-    const request = context.switchToHttp().getRequest<WithCall>();
-    const response = context.switchToHttp().getResponse<Response>();
+  /** Answers a request; what it tells in the head is on the response. @throws what the dialect refuses; as ModelCatalog.resolve, InferenceService.run */
+  async answer(request: Request): Promise<string | Buffer> {
+    const response = request.res as Response;
     const { model, selector } = this.targetOf(request);
     const body = await this.read(request);
     const decodeAt = performance.now();
@@ -70,9 +67,9 @@ export abstract class CodecInterceptor<Parsed, Asked extends Question> implement
     const version = target.record;
     try {
       const asked = this.decode(parsed, version);
-      request[CALL] = callOf(asked, target, request, response);
+      const call = callOf(asked, target, request, response);
       const decodeMs = performance.now() - decodeAt;
-      const result = await lastValueFrom(next.handle());
+      const result = await this.inference.run(call);
       const encodeAt = performance.now();
       const answer = this.encode(asked, result, version);
       const now = performance.now();
@@ -80,7 +77,7 @@ export abstract class CodecInterceptor<Parsed, Asked extends Question> implement
       const stages = { decode: decodeMs, queue: queueMs, infer: inferMs, encode: now - encodeAt };
       writeHead(response, answer, version, stages);
       this.statistics.countAnswer(version, result, { ...stages, all: now - recordOf(request).startedAt });
-      return of(await this.finish(answer.body, request, response));
+      return await this.finish(answer.body, request, response);
     } catch (error) {
       this.statistics.countFailure(version, performance.now() - recordOf(request).startedAt);
       throw error;

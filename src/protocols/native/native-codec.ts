@@ -7,14 +7,14 @@ import { modelName, versionNumber } from '../../models/model-name';
 import { readJsonText } from '../../wire/read-json';
 import { parseTensorJson, type TensorJson } from '../../wire/strict-json';
 import { MalformedBody } from '../../wire/wire.errors';
-import { CodecInterceptor, type DialectAnswer } from '../codec.interceptor';
+import { DialectCodec, type DialectAnswer } from '../dialect-codec';
 import { hasLongIntegers } from '../long-integers';
 import { encodeAnswer } from './native-answer';
 import { decodeRequest, type NativeRequest } from './native-request';
 
 /** From the native dialect's text to a call, and from its result to text again. */
 @Injectable()
-export class NativeCodecInterceptor extends CodecInterceptor<TensorJson, NativeRequest> {
+export class NativeCodec extends DialectCodec<TensorJson, NativeRequest> {
   protected targetOf({ params, query }: Request): { readonly model: string; readonly selector: VersionSelector } {
     return { model: modelName(params['model'] as string, 'model'), selector: selectorOf(query) };
   }

@@ -18,7 +18,6 @@ const record = (request) => (request[RECORD] ??= { correlationId: 'nobody', star
 replace(dist('logging/request-record'), 'openRecord', record);
 replace(dist('logging/request-record'), 'recordOf', record);
 replace(dist('logging/correlation-context').CorrelationContext, 'run', (_correlation, work) => work());
-replace(dist('logging/correlation.interceptor').CorrelationInterceptor.prototype, 'intercept', (_context, next) => next.handle());
 replace(dist('logging/access-log').AccessLog.prototype, 'write', () => undefined);
 replace(dist('metrics/http-metrics').HttpMetrics.prototype, 'observe', () => undefined);
 replace(dist('http/first.middleware'), 'firstMiddleware', () => (_request, _response, next) => next());

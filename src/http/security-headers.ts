@@ -2,9 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RequestHandler } from 'express';
 import helmet from 'helmet';
 
+/** Of helmet's headers those that mean something where the answer is data and no page. */
+const OF_DATA = ['Content-Security-Policy', 'Cross-Origin-Resource-Policy', 'Referrer-Policy', 'X-Content-Type-Options', 'X-Frame-Options'];
+const PAGES = new Set(['GET', 'HEAD']);
+
 /**
  * What every answer tells a browser: to guess no types, to show us in no frame, to run nothing but our own files. The page of the
- * documentation has no script and no style of its own; Swagger UI draws its icons from data.
+ * documentation has no script and no style of its own; Swagger UI draws its icons from data. Each header costs a prediction half a
+ * microsecond.
  */
 export function securityHeaders(): RequestHandler {
   const headers = headersOf(
@@ -24,8 +29,9 @@ export function securityHeaders(): RequestHandler {
       xFrameOptions: { action: 'deny' },
     }),
   );
-  return (_request, response, next) => {
-    for (const [name, value] of headers) response.setHeader(name, value);
+  const ofData = new Map(OF_DATA.map((name) => [name, headers.get(name) as string]));
+  return ({ method }, response, next) => {
+    for (const [name, value] of PAGES.has(method) ? headers : ofData) response.setHeader(name, value);
     next();
   };
 }

@@ -21,15 +21,25 @@ function demoteFramework(this: Logger, line: Parameters<LogFn>, write: LogFn, le
   else write.apply(this, line);
 }
 
-/** The logger under every other: one JSON object a line, with the id of the work at hand. */
+/** Of all lines: one JSON object each. */
+const LINES = { base: null, timestamp: isoTime, formatters: { level: (label: string) => ({ level: label }) } };
+
+/** The logger under every other: with the id of the work at hand. */
 export function rootLogger(level: string, destination: DestinationStream): Logger {
-  const options = {
-    level,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
-    mixin: () => ({ ...CorrelationContext.current }),
-    hooks: { logMethod: demoteFramework },
-  };
-  return pino(options, destination);
+  const mixin = () => ({ ...CorrelationContext.current });
+  return pino({ ...LINES, level, mixin, hooks: { logMethod: demoteFramework } }, destination);
+}
+
+/** A logger for lines that say themselves whose they are. */
+export function plainLogger(level: string, destination: DestinationStream): Logger {
+  return pino({ ...LINES, level }, destination);
+}
+
+const told = { at: 0, text: '' };
+
+/** pino's own, made once a millisecond. */
+function isoTime(): string {
+  const now = Date.now();
+  if (now !== told.at) Object.assign(told, { at: now, text: `,"time":"${new Date(now).toISOString()}"` });
+  return told.text;
 }

@@ -166,9 +166,10 @@ describeBothWays('calls that come together', (way) => {
     });
 
     itInProcess('in the log: one line each, with the answer that it got', async () => {
-      const replies = await identified('logged', 'failing', (at) => (at % 2 ? 3 + at : at % 3));
+      const what = `logged-${way.HTTP_DIRECT}`;
+      const replies = await identified(what, 'failing', (at) => (at % 2 ? 3 + at : at % 3));
       await sleep(20); // a line is written when the socket has taken the answer
-      const lines = replies.map((_, at) => linesOf(idOf('logged', at)));
+      const lines = replies.map((_, at) => linesOf(idOf(what, at)));
       expect(lines.map(({ length }) => length)).toEqual(replies.map(() => 1));
       expect(lines.map(([line]) => line?.['status'])).toEqual(replies.map(({ status }) => status));
       expect(lines.map(([line]) => line?.['code'])).toEqual(replies.map((reply) => bodyOf(reply).code));
@@ -200,7 +201,7 @@ describeBothWays('calls that come together', (way) => {
     });
 
     it('and count once against the model: it is served on after two batches with one each that never ends', async () => {
-      await app.serve('poisoned', endlessLoop(), { deadlineMs: 1000, maxDelayMicros: 100_000 });
+      await app.serve('poisoned', slowLoop(1_000_000_000), { deadlineMs: 1000, maxDelayMicros: 100_000 });
       for (const from of [10, 20]) {
         const rows = numbers(8).map((at) => (at === 3 ? from : -from - at));
         const replies = await together('poisoned', asRows(rows));

@@ -16,14 +16,12 @@ export interface Amount {
 export const describeSwaps = ({ answers, swaps: count, minutes }: Amount) =>
   describe('a server at 500 predictions a second', () => {
     const servers = new Servers();
-    let server: ServerProcess;
-    beforeEach(async () => {
-      server = await servers.start({ EXAMPLES: 'off', LOG_LEVEL: 'warn' });
-    });
+    const start = (isolation: 'auto' | 'always'): Promise<ServerProcess> =>
+      servers.start({ EXAMPLES: 'off', LOG_LEVEL: 'warn', MODEL_ISOLATION: isolation });
     afterEach(() => servers.remove());
 
     it(`answers every one through ${count} promotions and rollbacks, from a version in production`, async () => {
-    const { calm, swaps, replies, failures, wrong, stale, leftBytes } = await swapUnderLoad(server, count, answers);
+    const { calm, swaps, replies, failures, wrong, stale, leftBytes } = await swapUnderLoad(await start('auto'), count, answers);
     const took = swaps.slice(1).map(({ startedAt, endedAt }) => endedAt - startedAt);
     const [before, during] = [calm, replies].map((each) => each.map(({ sentAt, endedAt }) => endedAt - sentAt)) as [number[], number[]];
     console.log(`swaps ${told(took)}; answers ${told(during)}, without swaps ${told(before)}`);
@@ -34,7 +32,7 @@ export const describeSwaps = ({ answers, swaps: count, minutes }: Amount) =>
   }, minutes * MINUTE_MS); // prettier-ignore
 
     it(`answers right or not at all while everything changes and engine hosts are killed, SEED=${FIRST_SEED}`, async () => {
-    const { replies, failures, wrong, kills, changes } = await storm(server, answers, FIRST_SEED);
+    const { replies, failures, wrong, kills, changes } = await storm(await start('always'), answers, FIRST_SEED);
     const byVersion = ({ x }: Reply) => x % 5 === 0;
     const statuses = counted(replies.map(({ status, code }) => `${status} ${status === 200 ? '' : String(code)}`));
     console.log(statuses, changes, { kills });

@@ -50,7 +50,8 @@ export class OpenInferenceCodec extends DialectCodec<ParsedBody, InferRequest> {
   }
 
   protected override async finish(body: string | Buffer, request: Request, response: Response): Promise<string | Buffer> {
-    response.vary('Accept-Encoding');
+    if (response.hasHeader('Vary')) response.vary('Accept-Encoding');
+    else response.setHeader('Vary', 'Accept-Encoding');
     const coding = codingFor(request.headers['accept-encoding'], body.length);
     if (coding === undefined) return body;
     const small = await compressed(Buffer.from(body), coding);

@@ -12,10 +12,10 @@ const servers = new Servers();
 afterEach(() => servers.remove());
 
 describe('answers of batches', () => {
-  it(
-    'are each caller’s own, 100,000 times',
-    async () => {
-      const server = await servers.start({ EXAMPLES: 'off', DRAIN_SECONDS: '0', LOG_LEVEL: 'warn' });
+  it.each(['auto', 'always'])(
+    'are each caller’s own, 100,000 times (MODEL_ISOLATION=%s)',
+    async (isolation) => {
+      const server = await servers.start({ EXAMPLES: 'off', DRAIN_SECONDS: '0', LOG_LEVEL: 'warn', MODEL_ISOLATION: isolation });
       await server.serve('line', linear([[2]], [1]));
       const callers = [1, 2, 3].map((last) => new Caller(server.origin, {}, `127.0.0.${last}`));
       let next = 0;

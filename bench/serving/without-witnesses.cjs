@@ -2,9 +2,9 @@
 // Everything else stays. The bench asks such a server whether they are gone.
 'use strict';
 require('reflect-metadata');
-const { join } = require('node:path');
+const path = require('node:path');
 
-const dist = (path) => require(join(__dirname, '../../dist', path));
+const dist = (file) => require(path.join(__dirname, '../../dist', file));
 const RECORD = Symbol('record of a request that nobody follows');
 
 /** Puts something else in the place of what is there. @throws where nothing is: the figure would say that nothing costs nothing */

@@ -31,7 +31,7 @@ export class Deadlines {
 
   private look(): void {
     const now = performance.now();
-    for (const call of [...this.watched]) {
+    for (const call of this.watched.toReversed()) {
       if (now <= call.expiresAt) continue;
       this.forget(call);
       this.coalescer.remove(call);

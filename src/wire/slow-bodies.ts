@@ -49,7 +49,7 @@ function forget(body: Watched): void {
 
 function look(): void {
   const now = performance.now();
-  for (const body of [...watched]) {
+  for (const body of watched.toReversed()) {
     const { request, pace, onSlow } = body;
     if (now - body.since < pace.maxMs) continue;
     const { bytesRead } = request.socket;

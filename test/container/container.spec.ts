@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { freshFolder } from '../e2e/test-app';
 import { version } from '../../package.json';
-import { linear } from '../onnx/models';
+import { linear, slowLoop } from '../onnx/models';
 import { until } from '../process/processes';
 import { realModels } from '../real-models/oracle';
 import { Container, ENGINE, engine, HARDENED, IMAGE, NETWORK, PORT } from './engine';
@@ -98,7 +98,8 @@ describe('a container with a read-only root, no capabilities and limits', () => 
   });
 
   it('has no process with a capability, with a way to one, or of the root user', async () => {
-    await post(container, '/api/v1/predict/iris', { features: FEATURES });
+    await serve(container, 'loop', slowLoop(1));
+    expect((await post(container, '/api/v1/predict/loop', { instances: [[1]] })).status).toBe(200);
     const all = await processes();
     expect(all.length).toBeGreaterThanOrEqual(3); // PID 1, the server, an engine host
     for (const status of all) {

@@ -1,3 +1,3 @@
 import { describeMemory } from './engine-memory-suite';
 
-describeMemory(60, 200);
+describeMemory(40, 120);

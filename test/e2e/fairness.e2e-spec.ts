@@ -1,3 +1,3 @@
 import { describeFairness } from '../scheduling/fairness-suite';
 
-describeFairness({ calls: 7, greedy: 200, models: 6 });
+describeFairness({ calls: 5, greedy: 120, models: 6 });

@@ -15,7 +15,7 @@ import { Random, SEED } from '../open-inference/random';
 import { randomTensor } from '../open-inference/random-tensor';
 import { describeBothWays, TestApp } from './test-app';
 
-const TENSORS = 60;
+const TENSORS = 30; // each way
 const JUNK = 1500;
 const MAX_BINARY_BYTES = 65_536;
 const MAX_GROWN_BYTES = 256 * 2 ** 20;

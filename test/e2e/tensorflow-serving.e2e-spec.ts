@@ -23,7 +23,7 @@ const DATATYPES: Readonly<Record<Exclude<Datatype, 'FP16'>, keyof typeof DTYPE>>
   FP64: 'float64',
   BYTES: 'string',
 };
-const TENSORS = 60;
+const TENSORS = 30; // each way
 const { seed } = Chance;
 
 describeBothWays('TensorFlow Serving', (way) => {

@@ -47,11 +47,11 @@ const WAYS = [
 
 /**
  * For predictions: once the short way, straight to their handlers and in the server's own process; once the long way, through the router
- * and in engine processes.
+ * and in engine processes. In a container the short way only, which is what an image does as it is.
  * @param tests are told the settings for it
  */
 export function describeBothWays(name: string, tests: (way: (typeof WAYS)[number]) => void): void {
-  describe.each(WAYS)(`${name} (HTTP_DIRECT=$HTTP_DIRECT, MODEL_ISOLATION=$MODEL_ISOLATION)`, tests);
+  describe.each(IN_CONTAINERS ? WAYS.slice(0, 1) : WAYS)(`${name} (HTTP_DIRECT=$HTTP_DIRECT, MODEL_ISOLATION=$MODEL_ISOLATION)`, tests);
 }
 
 /**

@@ -37,11 +37,6 @@ export class DirectRoutes {
     this.routes.push({ path, handler, names, pattern: new RegExp(`^${texts.join(WORD)}$`) });
   }
 
-  /** The templates of all routes here. */
-  get paths(): readonly string[] {
-    return this.routes.map(({ path }) => path);
-  }
-
   /** @param url as it was sent; with a query it is none of ours */
   match(url: string): DirectMatch | undefined {
     for (const route of this.routes) {

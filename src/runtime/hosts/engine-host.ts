@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { Damaged, readChecked } from '../checked-file';
 import { openOnnx } from '../onnx/onnx-file';
 import { measure } from '../onnx/measure';
 import { OnnxModel, startEngine } from '../onnx/onnx-model';
@@ -42,7 +41,7 @@ export class EngineHost {
     if (request.do === 'run') return this.run(request);
     if (request.do === 'import') return this.import(request);
     await this.unload(request.sha256);
-    if (request.do === 'load') this.models.set(request.sha256, await load(openOnnx(await readChecked(request)).bytes));
+    if (request.do === 'load') this.models.set(request.sha256, await OnnxModel.loadWarm(openOnnx(await readChecked(request)).bytes));
     globalThis.gc?.();
     return { rssBytes: process.memoryUsage.rss() };
   }
@@ -64,7 +63,7 @@ export class EngineHost {
     await startEngine();
     const rssBefore = process.memoryUsage.rss();
     const [startedAt, cpuBefore] = [performance.now(), process.threadCpuUsage()];
-    const model = await load(bytes);
+    const model = await OnnxModel.loadWarm(bytes);
     const { user, system } = process.threadCpuUsage(cpuBefore);
     // the machine may be busy with others, and a model is loaded once only; the kernel counts by its ticks
     const loadMs = Math.min(performance.now() - startedAt, (user + system) / 1000 + TICK_MS);
@@ -88,33 +87,6 @@ export class EngineHost {
     await this.models.get(sha256)?.release();
     this.models.delete(sha256);
   }
-}
-
-async function load(bytes: Uint8Array): Promise<OnnxModel> {
-  const model = await OnnxModel.load(bytes);
-  try {
-    await model.warmUp();
-    return model;
-  } catch (error) {
-    await model.release();
-    throw error;
-  }
-}
-
-class Damaged extends Error {
-  constructor(
-    readonly expected: string,
-    readonly actual: string,
-  ) {
-    super();
-  }
-}
-
-async function readChecked({ path, sha256 }: { readonly path: string; readonly sha256: string }): Promise<Buffer> {
-  const bytes = await readFile(path);
-  const actual = createHash('sha256').update(bytes).digest('hex');
-  if (actual !== sha256) throw new Damaged(sha256, actual);
-  return bytes;
 }
 
 function faultOf(error: unknown, task: HostRequest['do']): HostFault {

@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { Injectable, Logger, type OnModuleInit, Optional } from '@nestjs/common';
 import { RuntimeConfig } from '../../config/app-config';
+import { Damaged, readChecked } from '../checked-file';
 import type { EngineAnswer, EngineRun, ModelFile } from '../model-runtime.port';
 import { OnnxError } from '../onnx/onnx-error';
 import { openOnnx } from '../onnx/onnx-file';
@@ -52,17 +51,12 @@ export class InlineEngine implements OnModuleInit {
   }
 
   /** @returns undefined where the file is not what was proved of it @throws ModelDamaged, ModelRefused */
-  async load({ path, sha256 }: ModelFile): Promise<InlineSession | undefined> {
-    const file = await readFile(path);
-    const actual = createHash('sha256').update(file).digest('hex');
-    if (actual !== sha256) throw new ModelDamaged(sha256, actual);
+  async load(file: ModelFile): Promise<InlineSession | undefined> {
     try {
-      const { bytes, facts } = openOnnx(file);
-      if (facts.unbounded.length > 0) return undefined;
-      const model = await OnnxModel.load(bytes);
-      await model.warmUp();
-      return { sha256, model };
+      const { bytes, facts } = openOnnx(await readChecked(file));
+      return facts.unbounded.length > 0 ? undefined : { sha256: file.sha256, model: await OnnxModel.loadWarm(bytes) };
     } catch (error) {
+      if (error instanceof Damaged) throw new ModelDamaged(error.expected, error.actual);
       if (error instanceof OnnxError || error instanceof OnnxRefused) throw new ModelRefused(error.message);
       throw error;
     }

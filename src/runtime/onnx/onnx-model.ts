@@ -57,6 +57,18 @@ export class OnnxModel {
     }
   }
 
+  /** As `load`, and runs it once; where that fails nothing of it stays in memory. @throws OnnxError */
+  static async loadWarm(bytes: Uint8Array): Promise<OnnxModel> {
+    const model = await OnnxModel.load(bytes);
+    try {
+      await model.warmUp();
+      return model;
+    } catch (error) {
+      await model.release();
+      throw error;
+    }
+  }
+
   /** @throws OnnxError */
   async run(inputs: readonly Tensor[], outputs: readonly string[]): Promise<readonly Tensor[]> {
     const answer = await engine(() => this.session.run(feedsOf(inputs), outputs));

@@ -25,7 +25,7 @@ export function firstMiddleware({ log, metrics, drainer }: Witnesses) {
     const record = openRecord(request);
     response.setHeader(CORRELATION_HEADER, record.correlationId);
     if (drainer.draining) response.setHeader('Connection', 'close');
-    response.once('close', () => {
+    response.on('close', () => {
       const status = response.writableFinished ? response.statusCode : CLIENT_GONE;
       const ms = performance.now() - record.startedAt;
       record.route = routeOf(request);

@@ -4,6 +4,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Application, ErrorRequestHandler, NextFunction, Request, RequestHandler, Response } from 'express';
 import type { HttpConfig } from '../config/app-config';
 import { holdBody } from '../wire/expectation';
+import { collectingHeads, type CollectsHead } from './collected-head';
 import { type DirectMatch, DirectRoutes } from './direct-routes';
 import { answerUnreadable } from './unreadable-request';
 
@@ -75,6 +76,7 @@ export class HttpAdapter extends ExpressAdapter {
   /** As Express would do it that knew no other route. */
   private direct(request: Request, response: Response, { route, params }: DirectMatch): void {
     request.res = response;
+    (response as Response & CollectsHead).collect();
     request.originalUrl = request.url;
     request.baseUrl = '';
     const next: NextFunction = (error?: unknown) => this.failed(error, request, response, next) as void;
@@ -99,7 +101,7 @@ function messagesOf({ request, response }: ExpressPrototypes): {
   class ExpressResponse<T extends IncomingMessage> extends ServerResponse<T> {}
   Object.setPrototypeOf(ExpressRequest.prototype, request);
   Object.setPrototypeOf(ExpressResponse.prototype, response);
-  return { IncomingMessage: ExpressRequest, ServerResponse: ExpressResponse };
+  return { IncomingMessage: ExpressRequest, ServerResponse: collectingHeads(ExpressResponse) };
 }
 
 /** Bytes of a text whose type has been told. */

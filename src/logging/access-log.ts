@@ -1,29 +1,38 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import type { Logger } from 'pino';
+import { pino } from 'pino';
 import { LogConfig } from '../config/app-config';
 import type { RequestRecord } from './request-record';
-import { LogDestination, plainLogger } from './root-logger';
+import { isoTime, LogDestination } from './root-logger';
 
 const MAX_PATH = 256;
+const INFO = pino.levels.values['info'] as number;
 
-/** One line a request, written when its answer has ended. Takes the id from the record: the end may come in somebody else's context. */
+/**
+ * One line a request, written when its answer has ended. Takes the id from the record: the end may come in somebody else's context. It
+ * looks like every other line, but is made in one go: pino's way costs a prediction 8 µs more.
+ */
 @Injectable()
 export class AccessLog {
-  private readonly logger: Logger;
+  private readonly wanted: boolean;
 
-  constructor({ level }: LogConfig, destination: LogDestination) {
-    this.logger = plainLogger(level, destination);
+  constructor(
+    { level }: LogConfig,
+    private readonly destination: LogDestination,
+  ) {
+    this.wanted = (pino.levels.values[level] ?? Number.POSITIVE_INFINITY) <= INFO;
   }
 
   /** @param status what was sent, or 499 where the caller went away first */
   write(request: IncomingMessage, response: ServerResponse, record: RequestRecord, status: number, ms: number): void {
+    if (!this.wanted) return;
     const { correlationId, traceId, route, model, keyId, keyName, code } = record;
     const bytes = Number(response.getHeader('content-length') ?? 0);
     const path = pathOf(request.url ?? '');
     const answer = { method: request.method, path, status, ms: Math.round(ms * 1000) / 1000, bytes };
+    const who = { correlationId, traceId, route, model, keyId, keyName, code };
     // what is undefined is left out
-    this.logger.info({ correlationId, traceId, route, model, keyId, keyName, code, ...answer }, 'request');
+    this.destination.write(`${JSON.stringify({ level: 'info', time: isoTime(), ...who, ...answer, msg: 'request' })}\n`);
   }
 }
 

@@ -99,7 +99,7 @@ function callOf(
   const { correlationId, startedAt } = recordOf(request);
   const expiresAt = startedAt + Math.min(timeoutMs, deadlineMs(request));
   const caller = callerOf(request).keyId ?? addressOf(request);
-  const onGone = (listener: () => void): void => void response.once('close', listener);
+  const onGone = (listener: () => void): void => void response.on('close', listener);
   const call = { target, inputs, caller, correlationId, expiresAt, onGone };
   return outputs === undefined ? call : { ...call, outputs };
 }
@@ -121,7 +121,15 @@ function writeHead(
 
 /** https://www.w3.org/TR/server-timing/, milliseconds. */
 function serverTiming(stages: Readonly<Record<string, number>>): string {
-  return Object.entries(stages)
-    .map(([name, ms]) => `${name};dur=${ms.toFixed(3)}`)
-    .join(', ');
+  let text = '';
+  for (const name in stages) text += `${text === '' ? '' : ', '}${name};dur=${thousandths(stages[name] as number)}`;
+  return text;
+}
+
+const SHORT: string[] = [];
+
+/** With three digits, as most stages take less than a millisecond: those are written once. */
+function thousandths(ms: number): string {
+  const micros = Math.round(ms * 1000);
+  return micros < 1000 && micros >= 0 ? (SHORT[micros] ??= (micros / 1000).toFixed(3)) : ms.toFixed(3);
 }

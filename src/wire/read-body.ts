@@ -59,11 +59,11 @@ async function receive(request: IncomingMessage, { maxBytes, bodySeconds }: Body
       request.pause();
       reject(new BodyTooLarge(maxBytes));
     });
-    request.once('end', () => {
+    request.on('end', () => {
       watchEnds();
       resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
     });
-    request.once('error', (cause) => {
+    request.on('error', (cause) => {
       watchEnds();
       reject(new BodyAborted({ cause }));
     });

@@ -8,6 +8,7 @@ import { OnnxModel, startEngine } from '../onnx/onnx-model';
 import { InferenceFailed, ModelDamaged, ModelRefused } from '../runtime.errors';
 import { RuntimeMetrics } from '../runtime.metrics';
 import { OnnxRefused } from '../walk/onnx-refused';
+import { ThreadClock } from './thread-clock';
 
 /** Of all inline runs that wait for the end of the tick, by what they usually take. */
 const TICK_MICROS = 2000;
@@ -28,6 +29,7 @@ export interface InlineSession {
 export class InlineEngine implements OnModuleInit {
   private readonly logger = new Logger(InlineEngine.name);
   private readonly demoted = new Set<string>();
+  private readonly clock = new ThreadClock();
   private plannedMicros = 0;
 
   constructor(
@@ -66,12 +68,8 @@ export class InlineEngine implements OnModuleInit {
   async run({ sha256, model }: InlineSession, { inputs, outputs }: EngineRun, micros: number): Promise<EngineAnswer> {
     this.plannedMicros += micros;
     let startedAt = 0;
-    let cpuBefore: NodeJS.CpuUsage | undefined;
     // the library runs it in an immediate of its own, which comes right after this one
-    setImmediate(() => {
-      cpuBefore = process.threadCpuUsage();
-      startedAt = performance.now();
-    });
+    setImmediate(() => (startedAt = this.clock.begin()));
     try {
       const answer = { outputs: await model.run(inputs, outputs) };
       return { ...answer, inferMs: performance.now() - startedAt };
@@ -79,14 +77,13 @@ export class InlineEngine implements OnModuleInit {
       throw error instanceof OnnxError ? new InferenceFailed(error.message) : error;
     } finally {
       this.plannedMicros -= micros;
-      if (performance.now() - startedAt > LONGEST_MS) this.suspect(sha256, startedAt, cpuBefore);
+      if (performance.now() - startedAt > LONGEST_MS) this.suspect(sha256, startedAt);
     }
   }
 
   /** The machine may have been busy with others meanwhile: what counts is the time of this thread, which the kernel knows to 4 ms. */
-  private suspect(sha256: string, startedAt: number, cpuBefore: NodeJS.CpuUsage | undefined): void {
-    const { user, system } = process.threadCpuUsage(cpuBefore);
-    const ms = (user + system) / 1000;
+  private suspect(sha256: string, startedAt: number): void {
+    const ms = this.clock.msSince(startedAt);
     if (ms <= LONGEST_MS || this.demoted.has(sha256)) return;
     this.demoted.add(sha256);
     this.metrics?.countDemotion();

@@ -28,15 +28,19 @@ describe('docs/PERFORMANCE.md', () => {
 
   it('has the tables that are made of the figures', () => {
     expect(made('performance-tables.mjs', [], 'PERFORMANCE.md', doc)).toBe(doc);
+    expect(made('serving/tables.mjs', ['docs/serving.json'], 'PERFORMANCE.md', doc)).toBe(doc);
   });
 
-  it('has the picture that is made of the figures', () => {
-    expect(made('overload-picture.mjs', ['docs/overload.json'], 'overload.svg')).toBe(read('docs/overload.svg'));
-    expect(doc).toContain('](overload.svg)');
+  it.each([
+    ['overload-picture.mjs', 'overload'],
+    ['serving/picture.mjs', 'serving'],
+  ])('has the picture that %s makes of the figures', (script, name) => {
+    expect(made(script, [`docs/${name}.json`], `${name}.svg`)).toBe(read(`docs/${name}.svg`));
+    expect(doc).toContain(`](${name}.svg)`);
   });
 
-  it('has a picture that can be read on a light and on a dark ground', () => {
-    const palettes = all(read('docs/overload.svg'), /--ground: .*?(?=\})/g);
+  it.each(['overload', 'serving'])('has a picture that can be read on a light and on a dark ground: %s', (name) => {
+    const palettes = all(read(`docs/${name}.svg`), /--ground: .*?(?=\})/g);
     expect(palettes).toHaveLength(2);
     for (const palette of palettes) {
       const [ground, ...others] = all(palette, /(?<!grid: )#\w{6}/g).map(luminance) as [number, ...number[]];

@@ -57,9 +57,9 @@ export interface RowCosts {
 
 /** Where calls of a model run: in the server's own process those that are cheap enough, or in an engine process all of them. */
 export interface Placement {
-  /** What decides whether a run is cheap enough; absent: none is. */
+  /** What decides whether a run is cheap enough; absent: none ever is. */
   readonly inline?: RowCosts;
-  /** Why all calls run in engine processes. */
+  /** Why all calls run in engine processes now; empty: not all of them do. */
   readonly why: readonly string[];
 }
 

@@ -106,7 +106,9 @@ describe(PlacedRuntime.name, () => {
     warnings.mockClear();
     await Promise.all([model.run(run(1000, WIDE)), model.run(run(1000, WIDE))]);
     const told = warnings.mock.calls.filter(([message]) => String(message).includes('demoted'));
-    expect(told).toEqual([[expect.any(String), { sha256: slow.sha256, ms: expect.any(Number), wallMs: expect.any(Number) }]]);
+    expect(told).toEqual([
+      [expect.any(String), { sha256: slow.sha256, ms: expect.any(Number), wallMs: expect.any(Number), forSeconds: 1 }],
+    ]);
     const [[, { ms, wallMs }]] = told as unknown as [[string, Record<'ms' | 'wallMs', number>]];
     expect(ms).toBeLessThan(wallMs + 10); // of this run, and not of all before it
     expect(hosts()).toBe(0);

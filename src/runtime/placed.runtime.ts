@@ -38,9 +38,9 @@ export class PlacedRuntime extends ModelRuntime {
   }
 
   place(facts: PlacementFacts): Placement {
-    const { inline, why } = placementOf({ ...facts, isolated: facts.isolated || this.config.isolation === 'always' });
-    if (this.inline.isDemoted(facts.sha256)) return { why: [...why, 'a run took too long in the server’s own process'] };
-    return inline === undefined ? { why } : { inline, why };
+    const placement = placementOf({ ...facts, isolated: facts.isolated || this.config.isolation === 'always' });
+    if (!this.inline.isDemoted(facts.sha256)) return placement;
+    return { ...placement, why: [...placement.why, 'a run took too long in the server’s own process: for a while'] };
   }
 
   async load(file: ModelFile): Promise<LoadedModel> {

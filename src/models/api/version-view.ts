@@ -128,7 +128,7 @@ export class VersionView {
   constructor({ manifest: { files, metadata }, ...record }: VersionRecord, { corrupt, measured, placement, aliases }: VersionFindings) {
     const { model, version, stage, digest, executable, engine, signature, publishedAt, publishedBy } = record;
     const { options = {}, labels = null, initializerBytes = null, unbounded } = record;
-    const { inline, why } = placement;
+    const { why } = placement;
     Object.assign(this, {
       model,
       version,
@@ -140,7 +140,7 @@ export class VersionView {
       signature,
       options,
       ownLabels: labels,
-      placement: { engine: inline === undefined ? 'host' : 'inline', bounded: unbounded?.length === 0, why, initializerBytes },
+      placement: { engine: why.length === 0 ? 'inline' : 'host', bounded: unbounded?.length === 0, why, initializerBytes },
       measured: measured ?? null,
       batchRows: batchRows(metadata, measured),
       batchInvariant: measured?.exactInBatches ?? null,

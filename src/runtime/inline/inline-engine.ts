@@ -8,6 +8,7 @@ import { OnnxModel, startEngine } from '../onnx/onnx-model';
 import { InferenceFailed, ModelDamaged, ModelRefused } from '../runtime.errors';
 import { RuntimeMetrics } from '../runtime.metrics';
 import { OnnxRefused } from '../walk/onnx-refused';
+import { Demotions } from './demotions';
 import { ThreadClock } from './thread-clock';
 
 /** Of all inline runs that wait for the end of the tick, by what they usually take. */
@@ -28,7 +29,7 @@ export interface InlineSession {
 @Injectable()
 export class InlineEngine implements OnModuleInit {
   private readonly logger = new Logger(InlineEngine.name);
-  private readonly demoted = new Set<string>();
+  private readonly demotions = new Demotions();
   private readonly clock = new ThreadClock();
   private plannedMicros = 0;
 
@@ -42,9 +43,9 @@ export class InlineEngine implements OnModuleInit {
     if (this.config.isolation !== 'always') await startEngine();
   }
 
-  /** Whether a model took too long here since the server started. */
+  /** Whether a model is away because a run of it took too long here. */
   isDemoted(sha256: string): boolean {
-    return this.demoted.has(sha256);
+    return this.demotions.has(sha256);
   }
 
   /** Whether there is room for a run in this tick. */
@@ -84,9 +85,9 @@ export class InlineEngine implements OnModuleInit {
   /** The machine may have been busy with others meanwhile: what counts is the time of this thread, which the kernel knows to 4 ms. */
   private suspect(sha256: string, startedAt: number): void {
     const ms = this.clock.msSince(startedAt);
-    if (ms <= LONGEST_MS || this.demoted.has(sha256)) return;
-    this.demoted.add(sha256);
+    if (ms <= LONGEST_MS || this.demotions.has(sha256)) return;
+    const forSeconds = this.demotions.add(sha256);
     this.metrics?.countDemotion();
-    this.logger.warn('model demoted from the server’s own process', { sha256, ms, wallMs: performance.now() - startedAt });
+    this.logger.warn('model demoted from the server’s own process', { sha256, ms, wallMs: performance.now() - startedAt, forSeconds });
   }
 }

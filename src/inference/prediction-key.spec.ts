@@ -1,0 +1,58 @@
+import { firstConfusion, UNSOUND } from '../../test/inference/keyed-calls';
+import { Random, SEED } from '../../test/open-inference/random';
+import type { Tensor } from '../runtime/tensor';
+import { type KeyedCall, predictionKey } from './prediction-key';
+
+const PAIRS = 20_000;
+const X: Tensor = { name: 'x', datatype: 'FP32', shape: [1, 2], data: Float32Array.of(1, 2) };
+const CALL: KeyedCall = {
+  executable: '0123456789abcdef'.repeat(4),
+  signature: { inputs: [{ ...X, shape: [-1, 2] }], outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 1] }] },
+  inputs: [X],
+};
+
+describe(predictionKey, () => {
+  it('names the executable, and tells the rest by a hash that no byte of a request gets into', () => {
+    expect(predictionKey(CALL)).toMatch(/^aapi:[0-9a-f]{64}:[A-Za-z0-9_-]{43}$/);
+    const hostile = ['\r\nFLUSHALL\r\n', '*1\r\n$8\r\nFLUSHALL', ' ', 'x'.repeat(2 ** 20), '\u0000\u00ff'];
+    for (const text of hostile) {
+      const input: Tensor = { name: text, datatype: 'BYTES', shape: [1], data: [text] };
+      const signature = { ...CALL.signature, inputs: [input] };
+      expect(predictionKey({ ...CALL, signature, inputs: [input], outputs: [text] })).toMatch(/^aapi:[0-9a-f]{64}:[A-Za-z0-9_-]{43}$/);
+    }
+  });
+
+  it('stays what it is: what replicas of another version have kept is found', () => {
+    expect(predictionKey({ ...CALL, outputs: ['y'] })).toBe(`aapi:${CALL.executable}:96Hu1SEEsxsGSgWv0rYN6FNtQvdaYI3EFrd5Xd5BUoo`);
+  });
+
+  it(`is the same for two calls exactly where they ask the same: ${PAIRS} pairs (SEED=${SEED})`, () => {
+    expect(firstConfusion(predictionKey, PAIRS, new Random(SEED))).toBeUndefined();
+  });
+
+  it.each(Object.entries(UNSOUND))('would confuse calls %s', (_without, keyOf) => {
+    expect(firstConfusion(keyOf, PAIRS, new Random(SEED))).toBeDefined();
+  });
+
+  it('is not changed by a call before it that could not be told', () => {
+    const key = predictionKey(CALL);
+    expect(() => predictionKey({ ...CALL, inputs: [] })).toThrow(TypeError);
+    expect(predictionKey(CALL)).toBe(key);
+  });
+
+  it('tells all of a large input', () => {
+    const large = (last: number): KeyedCall => {
+      const data = new Float32Array(2 ** 20);
+      data[data.length - 1] = last;
+      return { ...CALL, inputs: [{ ...X, shape: [2 ** 19, 2], data }] };
+    };
+    expect(predictionKey(large(1))).toBe(predictionKey(large(1)));
+    expect(predictionKey(large(1))).not.toBe(predictionKey(large(2)));
+    expect(predictionKey(CALL)).toBe(predictionKey({ ...CALL }));
+  });
+
+  it('does not know whether elements are the part of something larger', () => {
+    const data = Float32Array.of(9, 1, 2, 9).subarray(1, 3);
+    expect(predictionKey({ ...CALL, inputs: [{ ...X, data }] })).toBe(predictionKey(CALL));
+  });
+});

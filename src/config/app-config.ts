@@ -202,6 +202,48 @@ export class ModelsConfig {
   readonly examples: string = 'on';
 }
 
+/** What is remembered, and where. */
+export class CacheConfig {
+  @Setting(
+    'CACHE_TTL_SECONDS',
+    'How long an answer is remembered, less up to a tenth of it by chance; a model may set its own. 0: not at all.',
+  )
+  @IsInt()
+  @Min(0)
+  @Max(2_678_400)
+  readonly ttlSeconds: number = 60;
+
+  @Setting('CACHE_MEMORY_MB', 'What remembered answers may take in memory; those that were not asked for longest make room.')
+  @IsInt()
+  @Min(1)
+  @Max(1_048_576)
+  readonly memoryMb: number = 64;
+
+  @Setting('CACHE_ENTRIES', 'How many answers are remembered in memory; those that were not asked for longest make room.')
+  @IsInt()
+  @Min(1)
+  @Max(10_000_000)
+  readonly entries: number = 100_000;
+
+  @Setting(
+    'REDIS_URL',
+    'A Redis that replicas share and that outlives a restart: `redis://` or, by TLS, `rediss://`, then `[user:password@]host[:port][/database]`. Unset: answers are remembered in memory only.',
+    'secret',
+  )
+  @Matches(
+    /^(rediss?:\/\/((?:[^@/?#:%\s]|%[0-9a-fA-F]{2})*(:(?:[^@/?#%\s]|%[0-9a-fA-F]{2})*)?@)?(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(:[0-9]{1,5})?(\/[0-9]{0,5})?)?$/,
+  )
+  readonly redisUrl: string = '';
+
+  @Setting(
+    'CACHE_SECRET',
+    'What replicas sign their answers in Redis with, so that nobody else who writes there is believed: 16 to 512 printable characters without a space. Unset: they carry a check sum only.',
+    'secret',
+  )
+  @Matches(/^([\x21-\x7e]{16,512})?$/)
+  readonly secret: string = '';
+}
+
 /** The engines. */
 export class RuntimeConfig {
   @Setting(
@@ -275,4 +317,13 @@ export class InferenceConfig {
 }
 
 /** Every group, in the order of the table of settings. */
-export const CONFIG_GROUPS = [HttpConfig, AuthConfig, LogConfig, StorageConfig, ModelsConfig, RuntimeConfig, InferenceConfig] as const;
+export const CONFIG_GROUPS = [
+  HttpConfig,
+  AuthConfig,
+  LogConfig,
+  StorageConfig,
+  CacheConfig,
+  ModelsConfig,
+  RuntimeConfig,
+  InferenceConfig,
+] as const;

@@ -24,7 +24,7 @@ const BARE = `require('node:http').createServer((_, answer) => {
 }).listen(0, '127.0.0.1', function () { process.stderr.write('listens on http://127.0.0.1:' + this.address().port + ',\\n'); });`;
 
 async function start(args, settings) {
-  const env = { PATH: process.env.PATH, PORT: '0', EXAMPLES: 'off', LOG_LEVEL: 'warn', ...settings };
+  const env = { PATH: process.env.PATH, PORT: '0', EXAMPLES: 'off', LOG_LEVEL: 'warn', CACHE_TTL_SECONDS: '0', ...settings };
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (text) => (said += text));

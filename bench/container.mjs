@@ -13,7 +13,7 @@ const IMAGE = process.env.E2E_IMAGE ?? 'analytics-api';
 const BASE = 'node:24-bookworm-slim';
 const NAME = `analytics-api-bench-${process.pid}`;
 const LIMITS = ['--cpus=2', '--memory=4g', '--pids-limit=512', '--read-only', '--tmpfs=/tmp:size=64m', '--cap-drop=ALL'];
-const SETTINGS = ['--env=AUTH_MODE=none', '--env=DRAIN_SECONDS=0'];
+const SETTINGS = ['--env=AUTH_MODE=none', '--env=DRAIN_SECONDS=0', '--env=CACHE_TTL_SECONDS=0'];
 const row = readFileSync(join(import.meta.dirname, '../examples/iris/request.json'));
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 

@@ -31,7 +31,7 @@ function call(origin, method, path, { headers = {}, chunks = [] } = {}) {
 
 async function startServer() {
   const startedAt = performance.now();
-  const env = { ...process.env, PORT: '0', MODELS_DIR: join(folder, 'registry'), LOG_LEVEL: 'info' };
+  const env = { ...process.env, PORT: '0', MODELS_DIR: join(folder, 'registry'), LOG_LEVEL: 'info', CACHE_TTL_SECONDS: '0' };
   const child = spawn(process.execPath, [join(ROOT, 'dist/main.js')], { env, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (text) => (said += text));

@@ -129,7 +129,14 @@ export class Server {
 
   static async start(checkout = ROOT) {
     const server = new Server();
-    const settings = { PORT: '0', EXAMPLES: 'off', DRAIN_SECONDS: '0', MODELS_DIR: join(server.folder, 'models'), TMPDIR: server.folder };
+    const settings = {
+      PORT: '0',
+      EXAMPLES: 'off',
+      DRAIN_SECONDS: '0',
+      CACHE_TTL_SECONDS: '0',
+      MODELS_DIR: join(server.folder, 'models'),
+      TMPDIR: server.folder,
+    };
     const env = { PATH: process.env.PATH, ...settings };
     server.child = spawn(process.execPath, [join(checkout, 'dist/main.js')], { env, stdio: ['ignore', 'ignore', 'pipe'] });
     server.child.stderr.on('data', (text) => (server.said += text));

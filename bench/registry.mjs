@@ -87,7 +87,15 @@ async function call(origin, method, path, body) {
 /** @returns with the milliseconds until `/health/startup` said yes, and until the last model was in service */
 async function startOn(root) {
   const startedAt = performance.now();
-  const env = { ...process.env, PORT: '0', MODELS_DIR: root, EXAMPLES: 'off', MODEL_MEMORY_MB: '4096', LOG_LEVEL: 'warn' };
+  const env = {
+    ...process.env,
+    PORT: '0',
+    MODELS_DIR: root,
+    EXAMPLES: 'off',
+    MODEL_MEMORY_MB: '4096',
+    LOG_LEVEL: 'warn',
+    CACHE_TTL_SECONDS: '0',
+  };
   const child = spawn(process.execPath, [join(ROOT, 'dist/main.js')], { env, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (chunk) => (said += chunk));

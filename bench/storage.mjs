@@ -239,7 +239,7 @@ function foldsOf(root, rounds, before = () => {}) {
 
 /** How much more memory a server has at most while it takes in 1 GiB that is no model. */
 async function upload(folder) {
-  const env = { ...process.env, PORT: '0', MODELS_DIR: join(folder, 'registry'), EXAMPLES: 'off' };
+  const env = { ...process.env, PORT: '0', MODELS_DIR: join(folder, 'registry'), EXAMPLES: 'off', CACHE_TTL_SECONDS: '0' };
   const server = spawn(process.execPath, [join(ROOT, 'dist/main.js')], { env, stdio: ['ignore', 'ignore', 'pipe'] });
   try {
     const origin = await originOf(server);

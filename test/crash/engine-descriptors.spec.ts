@@ -80,7 +80,7 @@ describeHere(`a server that may open ${LIMIT} files${note}`, () => {
   const sockets: Socket[] = [];
   let server: ServerProcess;
   beforeEach(async () => {
-    server = await servers.start({ EXAMPLES: 'off', MODEL_ISOLATION: 'always' });
+    server = await servers.start({ EXAMPLES: 'off', MODEL_ISOLATION: 'always', CACHE_TTL_SECONDS: '0' });
     for (let factor = 1; factor <= 3; factor++) await server.serve(`times-${factor}`, linear([[factor]]));
     execFileSync(PRLIMIT, ['--pid', String(server.pid), `--nofile=${LIMIT}`]);
   }, 30_000);

@@ -36,7 +36,7 @@ export function describeMemory(seconds: number, cycles: number): void {
       for (let index = 0; index < MODELS; index++) await filled.serve(`m${index}`, modelOf(index));
       await filled.stop();
       group = MemoryGroup.create(LIMIT_BYTES);
-      server = group.start(() => servers.launch({ EXAMPLES: 'off', MODELS_DIR: filled.modelsDir }));
+      server = group.start(() => servers.launch({ EXAMPLES: 'off', CACHE_TTL_SECONDS: '0', MODELS_DIR: filled.modelsDir }));
       await server.ready();
     }, 60_000);
     afterAll(async () => {

@@ -29,7 +29,7 @@ describeBothWays('calls that come together', (way) => {
   let app: TestApp;
   let caller: Caller;
   beforeAll(async () => {
-    app = await TestApp.start({ env: way });
+    app = await TestApp.start({ env: { ...way, CACHE_TTL_SECONDS: '0' } });
     caller = new Caller(app.origin);
     await app.serve('line', linear([[2]], [1]));
     await app.serve('one-by-one', linear([[2]], [2]), { batching: 'off' });

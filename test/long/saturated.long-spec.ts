@@ -20,7 +20,7 @@ interface Timed {
 
 describe('a server whose engines are all busy, asked for four times what it can answer', () => {
   it('tells how it is, counts and manages as if nothing was (RS-01, RS-10)', async () => {
-    const server = await servers.start({ EXAMPLES: 'off', DRAIN_SECONDS: '0', LOG_LEVEL: 'warn' });
+    const server = await servers.start({ EXAMPLES: 'off', DRAIN_SECONDS: '0', LOG_LEVEL: 'warn', CACHE_TTL_SECONDS: '0' });
     const form = new FormData();
     form.set('name', 'slow');
     form.set('stage', 'production');

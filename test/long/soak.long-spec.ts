@@ -85,7 +85,13 @@ describe(`a server, asked in every dialect for ${MINUTES} min while engine hosts
     async () => {
       const random = randomFrom(SEED);
       const below = (n: number): number => Math.floor(random() * n);
-      const server = await servers.start({ EXAMPLES: 'off', LOG_LEVEL: 'warn', NODE_OPTIONS, MODEL_ISOLATION: 'always' });
+      const server = await servers.start({
+        EXAMPLES: 'off',
+        LOG_LEVEL: 'warn',
+        NODE_OPTIONS,
+        MODEL_ISOLATION: 'always',
+        CACHE_TTL_SECONDS: '0',
+      });
       // padded is 1 2 3 4; a version of the line is its own number times that
       const factor = (version: number): number[][] => [1, 2, 3, 4].map((weight) => [weight * version]);
       await server.serve('heavy', padded(8 * 2 ** 20));

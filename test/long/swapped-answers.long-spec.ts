@@ -15,7 +15,13 @@ describe('answers of batches', () => {
   it.each(['auto', 'always'])(
     'are each caller’s own, 100,000 times (MODEL_ISOLATION=%s)',
     async (isolation) => {
-      const server = await servers.start({ EXAMPLES: 'off', DRAIN_SECONDS: '0', LOG_LEVEL: 'warn', MODEL_ISOLATION: isolation });
+      const server = await servers.start({
+        EXAMPLES: 'off',
+        DRAIN_SECONDS: '0',
+        LOG_LEVEL: 'warn',
+        MODEL_ISOLATION: isolation,
+        CACHE_TTL_SECONDS: '0',
+      });
       await server.serve('line', linear([[2]], [1]));
       const callers = [1, 2, 3].map((last) => new Caller(server.origin, {}, `127.0.0.${last}`));
       let next = 0;

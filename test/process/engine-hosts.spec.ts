@@ -10,7 +10,13 @@ let server: ServerProcess;
 
 describe('a server with a model that hangs', () => {
   beforeAll(async () => {
-    server = await servers.start({ EXAMPLES: 'off', ENGINE_DEADLINE_MS: '500', MODEL_ISOLATION: 'always', SECRET_CANARY: 'x' });
+    server = await servers.start({
+      EXAMPLES: 'off',
+      ENGINE_DEADLINE_MS: '500',
+      MODEL_ISOLATION: 'always',
+      CACHE_TTL_SECONDS: '0',
+      SECRET_CANARY: 'x',
+    });
     await server.serve('endless', endlessLoop());
     await server.serve('double', linear([[2]]));
   });

@@ -18,7 +18,7 @@ export function describeLoadCycles(cycles: number): void {
     const servers = new Servers();
     let server: ServerProcess;
     beforeAll(async () => {
-      server = await servers.start({ EXAMPLES: 'off', LOG_LEVEL: 'warn', NODE_OPTIONS });
+      server = await servers.start({ EXAMPLES: 'off', LOG_LEVEL: 'warn', CACHE_TTL_SECONDS: '0', NODE_OPTIONS });
       for (const { name, bytes } of MODELS) await server.serve(name, padded(bytes));
       for (let call = 0; call < WARM_CALLS; call++) await predict('m4');
     }, 60_000);

@@ -66,7 +66,12 @@ describe('a stop under load', () => {
     ['keep their connection as long as they may', true],
     ['open a connection for each call', false],
   ])('of clients that %s answers or refuses every call, is unready at once, and ends by itself (RS-12)', async (_how, keepAlive) => {
-    const server = await servers.start({ EXAMPLES: 'off', DRAIN_SECONDS: String(DRAIN_MS / 1000), STOP_SECONDS: '5' });
+    const server = await servers.start({
+      EXAMPLES: 'off',
+      DRAIN_SECONDS: String(DRAIN_MS / 1000),
+      STOP_SECONDS: '5',
+      CACHE_TTL_SECONDS: '0',
+    });
     await server.serve('slow', slowLoop(TURNS));
     const outcomes: Outcome[] = [];
     const clients = Promise.all(Array.from({ length: CLIENTS }, (_, who) => keepAsking(server, who, keepAlive, outcomes)));

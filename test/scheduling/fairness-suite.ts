@@ -64,7 +64,7 @@ export function describeFairness({ calls, greedy: width, models, alone }: Fairne
       const office = new KeyOffice(join(folder, 'auth', 'keys.json'), folder, 'cli:test');
       const keyOf = async (name: string) => (await office.create({ name, scopes: ['predict'], models: [] })).text;
       const [greedyKey, modestKey, adminKey] = [await keyOf('greedy'), await keyOf('modest'), mintKey().text];
-      app = await TestApp.start({ env: { API_KEY: adminKey, MODELS_DIR: folder } });
+      app = await TestApp.start({ env: { API_KEY: adminKey, MODELS_DIR: folder, CACHE_TTL_SECONDS: '0' } });
       const [first, second, third] = [adminKey, greedyKey, modestKey].map((key) => new Caller(app.origin, { 'X-API-Key': key }));
       [admin, greedy, modest] = [first as Caller, second as Caller, third as Caller];
       const serve = (name: string, model: Buffer, metadata: object = {}) => app.serve(name, model, metadata).set('X-API-Key', adminKey);

@@ -29,7 +29,7 @@ export function describeOverload({ promptMs, exactRetryAfter }: OverloadBounds):
     let caller: Caller;
     let other: Caller;
     let runs: EngineRuns;
-    const env = { MAX_CALLS_PER_MODEL: String(MOST_CALLS), MAX_CALL_BYTES_PER_MODEL: String(MOST_BYTES) };
+    const env = { MAX_CALLS_PER_MODEL: String(MOST_CALLS), MAX_CALL_BYTES_PER_MODEL: String(MOST_BYTES), CACHE_TTL_SECONDS: '0' };
 
     beforeAll(async () => {
       app = await TestApp.start({ env });

@@ -40,6 +40,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'storage.metrics',
   ],
   auth: ['address', 'auth.errors', 'caller', 'key-office', 'key-records', 'key-ring', 'origin-rule', 'scope.decorator'],
+  cache: ['single-flight', 'tiered-cache', 'value-form'],
   runtime: ['container-memory', 'elements', 'float32', 'half', 'model-runtime.port', 'runtime.errors', 'tensor', 'tensor-json'],
   models: [
     'bring-up',
@@ -54,7 +55,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'served-version',
     'version-selector',
   ],
-  inference: ['call-statistics', 'inference-call', 'inference.errors', 'inference.service'],
+  inference: ['call-statistics', 'inference-call', 'inference.errors', 'inference.service', 'non-finite', 'prediction-cache.interceptor'],
   http: ['http-pipeline', 'http.adapter'],
   cli: ['command-line'],
 };

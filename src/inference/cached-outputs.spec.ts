@@ -2,6 +2,7 @@ import { Random, SEED } from '../../test/open-inference/random';
 import { DATATYPES, elementsOf, emptyData, type Tensor, type TensorData } from '../runtime/tensor';
 import { CachedOutputs, ownOutputs } from './cached-outputs';
 
+const form = new CachedOutputs();
 const Y: Tensor = { name: 'y', datatype: 'FP32', shape: [2, 2], data: Float32Array.of(1, -0, Number.NaN, Number.POSITIVE_INFINITY) };
 const LABEL: Tensor = { name: 'label', datatype: 'BYTES', shape: [3], data: ['setosa', '', '\ufeffé☃🐎\u0000'] };
 
@@ -26,7 +27,7 @@ function bitsOf(outputs: readonly Tensor[]): unknown {
 /** What becomes of bytes. */
 function fateOf(bytes: Uint8Array): string {
   try {
-    const broken = CachedOutputs.decode(bytes).find(({ name, shape, data }) => data.length !== elementsOf(shape) || !name.isWellFormed());
+    const broken = form.decode(bytes).find(({ name, shape, data }) => data.length !== elementsOf(shape) || !name.isWellFormed());
     return broken === undefined ? 'holds together' : `broken: ${JSON.stringify(broken.shape)}`;
   } catch (error) {
     return /^(RangeError|TypeError)$/.test((error as Error).name) ? 'refused' : String(error);
@@ -37,21 +38,21 @@ function memoryOf({ data }: Tensor): number {
   return (data as Float32Array).buffer.byteLength;
 }
 
-describe('cached outputs', () => {
+describe(CachedOutputs, () => {
   it(`come back as they were, to the last bit (SEED=${SEED})`, () => {
     const random = new Random(SEED);
     for (let time = 0; time < 2000; time++) {
       const outputs = randomOutputs(random);
-      expect(bitsOf(CachedOutputs.decode(CachedOutputs.encode(outputs)))).toEqual(bitsOf(outputs));
+      expect(bitsOf(form.decode(form.encode(outputs)))).toEqual(bitsOf(outputs));
     }
   });
 
   it('come back from anywhere in memory, and own theirs', () => {
-    const encoded = CachedOutputs.encode([Y, LABEL]);
+    const encoded = form.encode([Y, LABEL]);
     for (let offset = 0; offset < 8; offset++) {
       const bytes = new Uint8Array(encoded.length + 8).subarray(offset, offset + encoded.length);
       bytes.set(encoded);
-      const outputs = CachedOutputs.decode(bytes);
+      const outputs = form.decode(bytes);
       bytes.fill(0);
       expect(bitsOf(outputs)).toEqual(bitsOf([Y, LABEL]));
       expect(memoryOf(outputs[0] as Tensor)).toBe(16);
@@ -59,13 +60,13 @@ describe('cached outputs', () => {
   });
 
   it('are not read from bytes that are cut off, or too many, or of another form', () => {
-    const encoded = CachedOutputs.encode([Y, LABEL]);
+    const encoded = form.encode([Y, LABEL]);
     for (let length = 0; length < encoded.length; length++) expect(fateOf(encoded.subarray(0, length))).toBe('refused');
-    expect(() => CachedOutputs.decode(Buffer.concat([encoded, Buffer.of(0)]))).toThrow(RangeError);
+    expect(() => form.decode(Buffer.concat([encoded, Buffer.of(0)]))).toThrow(RangeError);
     for (let at = 0; at < 8; at++) {
       const other = Uint8Array.from(encoded);
       other[at] = (other[at] as number) ^ 1;
-      expect(() => CachedOutputs.decode(other)).toThrow(RangeError);
+      expect(() => form.decode(other)).toThrow(RangeError);
     }
   });
 
@@ -73,7 +74,7 @@ describe('cached outputs', () => {
     const random = new Random(SEED);
     let refused = 0;
     for (let time = 0; time < 20_000; time++) {
-      const bytes = Uint8Array.from(CachedOutputs.encode(randomOutputs(random)));
+      const bytes = Uint8Array.from(form.encode(randomOutputs(random)));
       for (let change = 0; change <= random.below(3); change++) bytes[random.below(bytes.length)] = random.bits();
       const fate = fateOf(bytes);
       expect(['refused', 'holds together']).toContain(fate);
@@ -91,8 +92,8 @@ describe('cached outputs', () => {
   });
 
   it('weigh what they take', () => {
-    const small = CachedOutputs.bytesOf([Y]);
-    expect(CachedOutputs.bytesOf([{ ...Y, data: new Float32Array(1004) }]) - small).toBe(4000);
-    expect(CachedOutputs.bytesOf([LABEL])).toBeGreaterThan(2 * LABEL.data.join('').length);
+    const small = form.bytesOf([Y]);
+    expect(form.bytesOf([{ ...Y, data: new Float32Array(1004) }]) - small).toBe(4000);
+    expect(form.bytesOf([LABEL])).toBeGreaterThan(2 * LABEL.data.join('').length);
   });
 });

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { VersionRecord } from '../models/registry/registry-records';
-import type { InferenceResult } from './inference-call';
+import type { CachedResult } from './inference-call';
 
 /** How long a call took, milliseconds: each stage of it, and all of it since its first byte. */
 export interface CallStages {
   readonly decode: number;
+  readonly cache: number;
   readonly queue: number;
   readonly infer: number;
   readonly encode: number;
@@ -28,6 +29,10 @@ export class VersionFigures {
   readonly decode = tally();
   readonly infer = tally();
   readonly encode = tally();
+  /** Calls that the cache answered. */
+  readonly cacheHit = tally();
+  /** Calls that asked the cache in vain, be it that the same was being computed for another call. */
+  readonly cacheMiss = tally();
   /** Rows that the engine computed. */
   rows = 0;
   /** Runs of the engine. */
@@ -56,26 +61,37 @@ export class CallStatistics {
   }
 
   /** A call was answered. */
-  countAnswer(version: VersionRecord, result: Pick<InferenceResult, 'rows' | 'batchRows' | 'leads'>, stages: CallStages): void {
+  countAnswer(version: VersionRecord, result: Pick<CachedResult, 'rows' | 'batchRows' | 'leads' | 'cache'>, stages: CallStages): void {
     const figures = this.of(version);
-    const runs = Number(result.leads);
     add(figures.success, stages.all);
     add(figures.queue, stages.queue);
-    figures.rows += result.rows;
-    figures.executions += runs;
     figures.lastAt = Date.now();
-    const batch = batchOf(figures, result.batchRows);
-    for (const stage of ['decode', 'infer', 'encode'] as const) {
-      // the calls of a run share what the engine took
-      const ms = stage === 'infer' ? stages.infer * runs : stages[stage];
-      add(figures[stage], ms, stage === 'infer' ? runs : 1);
-      add(batch[stage], ms, runs);
-    }
+    const { state } = result.cache;
+    if (state !== 'BYPASS') add(state === 'HIT' ? figures.cacheHit : figures.cacheMiss, stages.cache);
+    if (state === 'BYPASS' || state === 'MISS') countRun(figures, result, stages);
   }
 
   /** A call that had found its version was refused, or failed. @param ms since its first byte */
   countFailure(version: VersionRecord, ms: number): void {
     add(this.of(version).fail, ms);
+  }
+}
+
+/** What an engine did for a call. */
+function countRun(
+  figures: VersionFigures,
+  { rows, batchRows, leads }: Pick<CachedResult, 'rows' | 'batchRows' | 'leads'>,
+  stages: CallStages,
+): void {
+  const runs = Number(leads);
+  figures.rows += rows;
+  figures.executions += runs;
+  const batch = batchOf(figures, batchRows);
+  for (const stage of ['decode', 'infer', 'encode'] as const) {
+    // the calls of a run share what the engine took
+    const ms = stage === 'infer' ? stages.infer * runs : stages[stage];
+    add(figures[stage], ms, stage === 'infer' ? runs : 1);
+    add(batch[stage], ms, runs);
   }
 }
 

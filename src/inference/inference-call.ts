@@ -13,6 +13,8 @@ export interface InferenceCall {
   readonly correlationId: string;
   /** `performance.now()` after which the caller does not wait any more, where it said so. */
   readonly expiresAt?: number;
+  /** What its caller said of the cache: `no-store`: neither read nor write; `no-cache`: write only. Absent: as the model's metadata say. */
+  readonly caching?: 'no-store' | 'no-cache';
   /** Calls back once, if the caller goes away before it is answered. */
   readonly onGone?: (listener: () => void) => void;
 }
@@ -31,4 +33,19 @@ export interface InferenceResult {
   readonly batchRows: number;
   /** Whether it was the first call of that run: so each run is counted once. */
   readonly leads: boolean;
+}
+
+/** What the cache did for an answer. */
+export interface CacheOutcome {
+  /** `COALESCED`: the same was being computed for another call, and is the answer to this one too. */
+  readonly state: 'HIT' | 'MISS' | 'COALESCED' | 'BYPASS';
+  /** Milliseconds that it took. */
+  readonly ms: number;
+  /** How long ago a hit was computed, whole seconds. */
+  readonly ageSeconds?: number;
+}
+
+/** The answer to a call that has passed the cache. */
+export interface CachedResult extends InferenceResult {
+  readonly cache: CacheOutcome;
 }

@@ -1,14 +1,31 @@
 import { Module } from '@nestjs/common';
+import { TieredCacheModule } from '../cache/cache.module';
 import { ModelsModule } from '../models/models.module';
 import { Admission } from './admission';
+import { CACHE_ANSWERS, CacheCounts } from './cache-counts';
+import { CacheController } from './cache.controller';
+import { CachedOutputs } from './cached-outputs';
 import { CallStatistics } from './call-statistics';
 import { Coalescer } from './coalescer';
 import { Deadlines } from './deadlines';
 import { InferenceService } from './inference.service';
+import { ObsoleteAnswers } from './obsolete-answers';
+import { PredictionCacheInterceptor } from './prediction-cache.interceptor';
 
 @Module({
-  imports: [ModelsModule],
-  providers: [Admission, Coalescer, Deadlines, CallStatistics, InferenceService],
-  exports: [CallStatistics, InferenceService, ModelsModule],
+  imports: [ModelsModule, TieredCacheModule.holding(new CachedOutputs())],
+  controllers: [CacheController],
+  providers: [
+    Admission,
+    Coalescer,
+    Deadlines,
+    CallStatistics,
+    InferenceService,
+    CACHE_ANSWERS,
+    CacheCounts,
+    ObsoleteAnswers,
+    PredictionCacheInterceptor,
+  ],
+  exports: [CallStatistics, InferenceService, PredictionCacheInterceptor, ModelsModule],
 })
 export class InferenceModule {}

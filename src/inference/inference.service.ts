@@ -5,7 +5,7 @@ import { Coalescer } from './coalescer';
 import { Deadlines } from './deadlines';
 import type { InferenceCall, InferenceResult } from './inference-call';
 import { CallerGone } from './inference.errors';
-import { validateInputs, validateOutputs } from './validate-inputs';
+import { validateCall } from './validate-inputs';
 import { WaitingCall } from './waiting-call';
 
 /** Answers calls: validated, admitted, put together, run. */
@@ -20,9 +20,13 @@ export class InferenceService {
 
   /** @throws InputsMismatch, DatatypeMismatch, ShapeMismatch, OutputUnknown, TooManyCalls, CallExpired, CallerGone; as LoadedModel.run */
   async run(call: InferenceCall): Promise<InferenceResult> {
+    validateCall(call);
+    return this.runValid(call);
+  }
+
+  /** As `run`, for a call that was validated before. @throws as `run`, but for what is wrong with the call */
+  async runValid(call: InferenceCall): Promise<InferenceResult> {
     const { signature } = call.target.record;
-    validateInputs(call.inputs, signature);
-    if (call.outputs !== undefined) validateOutputs(call.outputs, signature);
     const release = this.admission.admit(call);
     return this.answer(call, call.outputs ?? signature.outputs.map(({ name }) => name), release);
   }

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { KEY_PREFIX } from '../cache/tiered-cache';
 import type { Signature, Tensor } from '../runtime/tensor';
 import { TensorWriter } from './tensor-bytes';
 
@@ -31,7 +32,7 @@ export function predictionKey({ executable, signature, inputs, outputs }: KeyedC
 
 /** What the keys of all answers of an executable begin with. */
 export function keysOf(executable: string): string {
-  return `aapi:${executable}:`;
+  return `${KEY_PREFIX}${executable}:`;
 }
 
 /** Most callers send them in the order of the model. */

@@ -1,5 +1,13 @@
 import { elementsOf, type Signature, type Tensor, type TensorSpec } from '../runtime/tensor';
+import type { InferenceCall } from './inference-call';
 import { DatatypeMismatch, InputsMismatch, OutputUnknown, ShapeMismatch } from './inference.errors';
+
+/** Checks a call against what its version takes and gives. @throws as validateInputs, validateOutputs */
+export function validateCall({ inputs, outputs, target }: Pick<InferenceCall, 'inputs' | 'outputs' | 'target'>): void {
+  const { signature } = target.record;
+  validateInputs(inputs, signature);
+  if (outputs !== undefined) validateOutputs(outputs, signature);
+}
 
 /**
  * Checks inputs against what a model takes. The engine is never asked about anything that does not fit: it ignores unknown inputs.

@@ -4,14 +4,16 @@ import { addressOf } from '../auth/address';
 import { callerOf } from '../auth/caller';
 import { HttpConfig } from '../config/app-config';
 import { CallStatistics } from '../inference/call-statistics';
-import type { InferenceCall, InferenceResult } from '../inference/inference-call';
+import type { CacheOutcome, InferenceCall, InferenceResult } from '../inference/inference-call';
 import { InferenceService } from '../inference/inference.service';
+import { PredictionCacheInterceptor } from '../inference/prediction-cache.interceptor';
 import { recordOf } from '../logging/request-record';
 import type { VersionRecord } from '../models/registry/registry-records';
 import { ModelCatalog } from '../models/serving/model-catalog';
 import type { VersionSelector } from '../models/serving/version-selector';
 import type { ServedVersion } from '../models/serving/served-version';
 import type { Tensor } from '../runtime/tensor';
+import { cachingOf } from './cache-control';
 import { deadlineMs } from './deadline';
 
 /** What a dialect made of a question, once it knew which version answers it. */
@@ -41,9 +43,12 @@ export abstract class DialectCodec<Parsed, Asked extends Question> {
   constructor(
     private readonly catalog: ModelCatalog,
     private readonly inference: InferenceService,
+    private readonly cache: PredictionCacheInterceptor,
     private readonly statistics: CallStatistics,
     protected readonly config: HttpConfig,
   ) {}
+
+  private readonly compute = (call: InferenceCall): Promise<InferenceResult> => this.inference.runValid(call);
 
   /** Whom the request asks. @throws InvalidName, MalformedBody */
   protected abstract targetOf(request: Request): { readonly model: string; readonly selector: VersionSelector };
@@ -56,7 +61,7 @@ export abstract class DialectCodec<Parsed, Asked extends Question> {
   /** @throws NonFiniteOutput, and what this dialect cannot say */
   protected abstract encode(asked: Asked, result: InferenceResult, version: VersionRecord): DialectAnswer;
 
-  /** Answers a request; what it tells in the head is on the response. @throws what the dialect refuses; as ModelCatalog.resolve, InferenceService.run */
+  /** Answers a request; what it tells in the head is on the response. @throws what the dialect refuses; as ModelCatalog.resolve, PredictionCacheInterceptor.intercept */
   async answer(request: Request): Promise<string | Buffer> {
     const response = request.res as Response;
     const { model, selector } = this.targetOf(request);
@@ -69,13 +74,13 @@ export abstract class DialectCodec<Parsed, Asked extends Question> {
       const asked = this.decode(parsed, version);
       const call = callOf(asked, target, request, response);
       const decodeMs = performance.now() - decodeAt;
-      const result = await this.inference.run(call);
+      const result = await this.cache.intercept(call, this.compute);
       const encodeAt = performance.now();
       const answer = this.encode(asked, result, version);
       const now = performance.now();
-      const { queueMs, inferMs } = result;
-      const stages = { decode: decodeMs, queue: queueMs, infer: inferMs, encode: now - encodeAt };
-      writeHead(response, answer, version, stages);
+      const { queueMs, inferMs, cache } = result;
+      const stages = { decode: decodeMs, cache: cache.ms, queue: queueMs, infer: inferMs, encode: now - encodeAt };
+      writeHead(response, answer, version, cache, stages);
       this.statistics.countAnswer(version, result, { ...stages, all: now - recordOf(request).startedAt });
       return await this.finish(answer.body, request, response);
     } catch (error) {
@@ -100,7 +105,8 @@ function callOf(
   const expiresAt = startedAt + Math.min(timeoutMs, deadlineMs(request));
   const caller = callerOf(request).keyId ?? addressOf(request);
   const onGone = (listener: () => void): void => void response.on('close', listener);
-  const call = { target, inputs, caller, correlationId, expiresAt, onGone };
+  const caching = cachingOf(request);
+  const call = { target, inputs, caller, correlationId, expiresAt, onGone, ...(caching && { caching }) };
   return outputs === undefined ? call : { ...call, outputs };
 }
 
@@ -108,10 +114,12 @@ function writeHead(
   response: Response,
   { contentType, nonFinite, headers }: DialectAnswer,
   { version, executable }: VersionRecord,
+  { state, ageSeconds }: CacheOutcome,
   stages: Readonly<Record<string, number>>,
 ): void {
   response.setHeader('Content-Type', contentType);
-  response.setHeader('X-Cache', 'BYPASS');
+  response.setHeader('X-Cache', state);
+  if (ageSeconds !== undefined) response.setHeader('Age', String(ageSeconds));
   response.setHeader('X-Model-Version', String(version));
   response.setHeader('X-Model-Digest', executable);
   response.setHeader('Server-Timing', serverTiming(stages));

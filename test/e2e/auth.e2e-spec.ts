@@ -30,6 +30,8 @@ const ROUTES: Readonly<Record<string, readonly Scope[] | 'public'>> = {
   'get /docs-json': SCOPES,
   'get /health': ['metrics'],
   'get /metrics': ['metrics'],
+  'get /api/v1/cache': ['cache:admin', 'metrics'],
+  'delete /api/v1/cache': ['cache:admin'],
   'post /api/v1/predict/:model': ['predict'],
   'post /v2/models/:model/infer': ['predict'],
   'post /v2/models/:model/versions/:version/infer': ['predict'],

@@ -243,7 +243,7 @@ describe('the statistics', () => {
       compute_infer: 2,
       compute_output: 2,
       cache_hit: 0,
-      cache_miss: 0,
+      cache_miss: 2,
     });
     for (const name of ['success', 'fail', 'compute_input', 'compute_infer', 'compute_output']) {
       expect({ name, ns: one?.inference_stats[name]?.ns }).toEqual({ name, ns: expect.any(Number) });

@@ -51,6 +51,8 @@ const ORDER: readonly (readonly [operation: string, before?: { readonly path: st
   ['TensorflowPredictController_predict'],
   ['TensorflowPredictController_predictVersion'],
   ['TensorflowPredictController_predictLabel'],
+  ['CacheController_figures'],
+  ['CacheController_clear'],
   ['ModelsController_upload'], // makes version 2
   ['ModelChangesController_describe'],
   ['ModelChangesController_promote'],

@@ -43,10 +43,17 @@ export class DoublingModel implements LoadedModel {
 }
 
 /** A version that is best run in batches of so many rows; 1: in none. */
-export function servedBy(model: LoadedModel, bestBatch: number, metadata: ModelMetadata = {}, exactInBatches = true): ServedVersion {
+export function servedBy(
+  model: LoadedModel,
+  bestBatch: number,
+  metadata: ModelMetadata = {},
+  exactInBatches = true,
+  repeatable = false,
+): ServedVersion {
   const record = {
     model: 'doubling',
     version: 1,
+    executable: 'd'.repeat(64),
     manifest: { files: [], metadata },
     signature: {
       inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 1] }],
@@ -56,7 +63,7 @@ export function servedBy(model: LoadedModel, bestBatch: number, metadata: ModelM
       ],
     },
   } as unknown as VersionRecord;
-  const measured = { ...MEASURED, batchable: bestBatch > 1, bestBatch, exactInBatches };
+  const measured = { ...MEASURED, batchable: bestBatch > 1, bestBatch, exactInBatches, repeatable };
   return new ServedVersion(record, model, { path: '/nowhere', release: async () => {} }, () => measured);
 }
 

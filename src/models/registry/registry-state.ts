@@ -11,6 +11,7 @@ import { modelFrom, plainModel, type RegistrySnapshot } from './registry-snapsho
 export class RegistryState {
   private readonly registry = new Registry();
   private at: LogPosition = LOG_START;
+  private readonly listeners: ((event: StoredEvent) => void)[] = [];
 
   /** How far the log is folded in. */
   get position(): LogPosition {
@@ -106,6 +107,12 @@ export class RegistryState {
   apply({ event, position }: LogEntry): void {
     this.fold(event);
     this.at = position;
+    for (const hear of this.listeners) hear(event);
+  }
+
+  /** @param listener is told of every event that is folded in from now on, whichever process wrote it; it must not throw */
+  onApplied(listener: (event: StoredEvent) => void): void {
+    this.listeners.push(listener);
   }
 
   /** As `apply`, for a fold of some events only: such a state has no position. @throws LogDamaged */

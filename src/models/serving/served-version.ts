@@ -22,6 +22,11 @@ export class ServedVersion {
     return batchRows(this.record.manifest.metadata, this.measured());
   }
 
+  /** Whether two runs on the same inputs are known to give the same bits: only what does may be kept. */
+  get repeatable(): boolean {
+    return this.measured()?.repeatable === true;
+  }
+
   /** Whether a call runs on it. */
   get busy(): boolean {
     return this.running > 0;

@@ -4,7 +4,7 @@ import type { VersionRecord } from '../../models/registry/registry-records';
 import { shortestFloat32 } from '../../runtime/float32';
 import { fromHalf } from '../../runtime/half';
 import { type Datatype, elementsOf, type Tensor } from '../../runtime/tensor';
-import { countNonFinite, refuseNonFinite } from '../non-finite';
+import { countNonFinite, refuseNonFinite } from '../../inference/non-finite';
 import { RowsNotSeparable } from './native.errors';
 import type { NativeRequest } from './native-request';
 

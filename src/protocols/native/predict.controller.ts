@@ -7,6 +7,7 @@ import { ShapeMismatch } from '../../inference/inference.errors';
 import { AliasNotFound, InvalidName, ModelNotFound, NoProductionVersion, VersionNotFound } from '../../models/models.errors';
 import { InvalidValue } from '../../runtime/runtime.errors';
 import { MalformedBody, UnsupportedMediaType } from '../../wire/wire.errors';
+import { ApiCacheControl } from '../cache-control';
 import { ApiDeadline } from '../deadline';
 import { RaggedRows } from '../protocols.errors';
 import { SERVING_REFUSALS } from '../serving-refusals';
@@ -26,6 +27,7 @@ export class PredictController {
   @Scope('predict')
   @HttpCode(200)
   @ApiDeadline
+  @ApiCacheControl
   @ApiOperation({ summary: 'Predict', description: 'One row as `features`, several as an array of `features` or as `instances`.' })
   @ApiParam({ name: 'model', type: String, example: 'iris' })
   @ApiQuery({ name: 'version', required: false, type: Number, description: 'This version; default the one in production' })

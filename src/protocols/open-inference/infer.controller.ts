@@ -2,6 +2,7 @@ import { applyDecorators, Controller, HttpCode, Post, Req } from '@nestjs/common
 import { ApiBody, ApiHeader, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { Scope } from '../../auth/scope.decorator';
+import { ApiCacheControl } from '../cache-control';
 import { ApiDeadline } from '../deadline';
 import { JSON_LENGTH_HEADER } from './body-parts';
 import { RefusesInfer } from './infer-refusals';
@@ -30,6 +31,7 @@ function Infer(path: string, summary: string): MethodDecorator {
       schema: { type: 'integer' },
     }),
     ApiDeadline,
+    ApiCacheControl,
     ApiBody({
       schema: { type: 'object' },
       examples: {

@@ -21,11 +21,10 @@ export interface ModelStatistics {
 }
 
 const NS_PER_MS = 1e6;
-const NOTHING: Duration = { count: 0, ns: 0 };
 
 /** The figures of a version as the protocol has them: its compute_input is our decoding, its compute_output our encoding. */
 export function statisticsOf({ model, version }: VersionRecord, figures: VersionFigures): ModelStatistics {
-  const { success, fail, queue, decode, infer, encode, rows, executions, lastAt, batches } = figures;
+  const { success, fail, queue, decode, infer, encode, cacheHit, cacheMiss, rows, executions, lastAt, batches } = figures;
   return {
     name: model,
     version: String(version),
@@ -39,8 +38,8 @@ export function statisticsOf({ model, version }: VersionRecord, figures: Version
       compute_input: duration(decode),
       compute_infer: duration(infer),
       compute_output: duration(encode),
-      cache_hit: NOTHING,
-      cache_miss: NOTHING,
+      cache_hit: duration(cacheHit),
+      cache_miss: duration(cacheMiss),
     },
     response_stats: {},
     batch_stats: [...batches]

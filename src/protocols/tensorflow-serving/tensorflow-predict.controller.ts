@@ -3,6 +3,7 @@ import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
+import { ApiCacheControl } from '../cache-control';
 import { ApiDeadline } from '../deadline';
 import { LABEL, LABEL_UNKNOWN, MODEL, MODEL_UNKNOWN, NOTHING_IN_PRODUCTION, VERSION, VERSION_UNKNOWN } from './path-parameters';
 import { PREDICT_REFUSALS } from './predict-refusals';
@@ -33,7 +34,7 @@ const ANSWER = ApiOkResponse({
 
 /** What the three ways to name a version have in common. */
 const Predict = (path: string): MethodDecorator =>
-  applyDecorators(Post(path), HttpCode(200), Scope('predict'), ApiDeadline, MODEL, BODY, ANSWER);
+  applyDecorators(Post(path), HttpCode(200), Scope('predict'), ApiDeadline, ApiCacheControl, MODEL, BODY, ANSWER);
 
 @ApiTags('tensorflow serving')
 @Controller('v1/models')

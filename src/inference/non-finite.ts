@@ -1,6 +1,6 @@
-import { NonFiniteOutput } from '../inference/inference.errors';
 import type { VersionRecord } from '../models/registry/registry-records';
 import type { Tensor } from '../runtime/tensor';
+import { NonFiniteOutput } from './inference.errors';
 
 const HALF_EXPONENT = 0x7c00;
 

@@ -1,0 +1,152 @@
+import { Injectable } from '@nestjs/common';
+import { type Asker, type FlightRules, SingleFlight } from '../cache/single-flight';
+import { type Cached, TieredCache } from '../cache/tiered-cache';
+import { CacheConfig, InferenceConfig } from '../config/app-config';
+import { CallExpired } from '../runtime/runtime.errors';
+import type { Tensor } from '../runtime/tensor';
+import { CacheCounts, type Outcome } from './cache-counts';
+import { ownOutputs } from './cached-outputs';
+import type { CachedResult, InferenceCall, InferenceResult } from './inference-call';
+import { CallerGone, TooManyCalls } from './inference.errors';
+import { countNonFinite } from './non-finite';
+import { predictionKey } from './prediction-key';
+import { TickEnd } from './tick-end';
+import { validateCall } from './validate-inputs';
+
+/** Computes the answer to a call that was validated. */
+export type NextHandler = (call: InferenceCall) => Promise<InferenceResult>;
+
+/** What a flight brings to all who wait for it; no tier had it where it was computed. */
+type Landed = Cached<readonly Tensor[]> | { readonly value: readonly Tensor[]; readonly tier?: undefined };
+
+/** A call that may be answered from the cache, or whose answer may be kept there. */
+interface Visit {
+  readonly call: InferenceCall;
+  readonly key: string;
+  readonly ttlMs: number;
+  /** `performance.now()` */
+  readonly startedAt: number;
+}
+
+/**
+ * Answers calls that were answered before, between the codec of a dialect and the engines: no room is asked for, nothing waits, nothing is run. The
+ * key says all that an answer depends on, so none is ever another version's; the metadata of a version say whether and how long it is kept.
+ *
+ * It stands where an interceptor stands and is none of Nest's: one of those takes longer than all that is done here (docs/adr/0005). Codecs call it.
+ */
+@Injectable()
+export class PredictionCacheInterceptor {
+  private readonly flights = new SingleFlight<Landed>(RULES);
+  private readonly tickEnd = new TickEnd();
+
+  constructor(
+    private readonly store: TieredCache<readonly Tensor[]>,
+    private readonly counts: CacheCounts,
+    private readonly cacheConfig: CacheConfig,
+    private readonly config: InferenceConfig,
+  ) {}
+
+  /** @throws InputsMismatch, DatatypeMismatch, ShapeMismatch, OutputUnknown; CallExpired, CallerGone; as `next` */
+  async intercept(call: InferenceCall, next: NextHandler): Promise<CachedResult> {
+    const startedAt = performance.now();
+    validateCall(call);
+    const ttlMs = this.ttlMs(call);
+    if (ttlMs === 0) return this.bypass(call, next);
+    const visit: Visit = { call, key: keyOf(call), ttlMs, startedAt };
+    if (call.caching === 'no-cache') return this.compute(visit, next);
+    const kept = this.store.peek(visit.key);
+    return kept === undefined ? this.join(visit, next) : this.tickEnd.tell(this.hit(visit, kept));
+  }
+
+  /** How long the answer may be kept; 0: it has nothing to do with the cache. */
+  private ttlMs({ caching, target }: InferenceCall): number {
+    if (caching === 'no-store' || this.cacheConfig.ttlSeconds === 0 || !target.repeatable) return 0;
+    const { enabled = true, ttlSeconds = this.cacheConfig.ttlSeconds } = target.record.manifest.metadata.cache ?? {};
+    return enabled ? ttlSeconds * 1000 : 0;
+  }
+
+  private async bypass(call: InferenceCall, next: NextHandler): Promise<CachedResult> {
+    const result = await next(call);
+    this.count(call, 'bypassed');
+    return { ...result, cache: { state: 'BYPASS', ms: 0 } };
+  }
+
+  private hit({ call, startedAt }: Visit, { value, ageMs }: Cached<readonly Tensor[]>): CachedResult {
+    this.count(call, 'hit');
+    const now = performance.now();
+    call.target.usedAt = now; // its next miss must not find it gone
+    const ms = now - startedAt;
+    return { ...NOTHING_RUN, outputs: value, cache: { state: 'HIT', ms, ageSeconds: Math.floor(ageMs / 1000) } };
+  }
+
+  /** Asks Redis and then the engine, once for all who ask for the same at that time. */
+  private async join(visit: Visit, next: NextHandler): Promise<CachedResult> {
+    const joinedAt = performance.now();
+    let own: CachedResult | undefined;
+    const fly = async (): Promise<Landed> => {
+      const kept = this.store.hasSecondTier ? await this.lookFurther(visit) : undefined;
+      if (kept !== undefined) return kept;
+      own = await this.compute(visit, next);
+      return { value: own.outputs };
+    };
+    const { value: landed } = await this.flights.run(visit.key, fly, this.askerOf(visit.call));
+    if (own !== undefined) return own;
+    if (landed.tier !== undefined) return this.hit(visit, landed);
+    this.count(visit.call, 'coalesced');
+    const queueMs = performance.now() - joinedAt;
+    return { ...NOTHING_RUN, outputs: landed.value, queueMs, cache: { state: 'COALESCED', ms: joinedAt - visit.startedAt } };
+  }
+
+  /** @throws CallerGone */
+  private async lookFurther({ call, key }: Visit): Promise<Cached<readonly Tensor[]> | undefined> {
+    let gone = false;
+    call.onGone?.(() => void (gone = true)); // who goes meanwhile is not heard of again
+    const kept = await this.store.get(key);
+    if (gone) throw new CallerGone();
+    return kept;
+  }
+
+  private async compute(visit: Visit, next: NextHandler): Promise<CachedResult> {
+    const ms = performance.now() - visit.startedAt;
+    const result = await next(visit.call);
+    this.count(visit.call, 'miss');
+    return { ...result, outputs: this.keep(visit, result), cache: { state: 'MISS', ms } };
+  }
+
+  /** @returns what others may be answered with too */
+  private keep({ call, key, ttlMs }: Visit, { outputs }: InferenceResult): readonly Tensor[] {
+    if (!mayBeKept(call, outputs)) return outputs;
+    const own = ownOutputs(outputs);
+    this.store.put(key, own, ttlMs);
+    return own;
+  }
+
+  private askerOf({ expiresAt = Number.POSITIVE_INFINITY, onGone }: InferenceCall): Asker {
+    return { expiresAt: Math.min(expiresAt, performance.now() + this.config.callDeadlineSeconds * 1000), ...(onGone && { onGone }) };
+  }
+
+  private count({ target }: InferenceCall, outcome: Outcome): void {
+    this.counts.count(target.record.model, outcome);
+  }
+}
+
+const RULES: FlightRules = {
+  expired: () => new CallExpired(),
+  gone: () => new CallerGone(),
+  isOwn: (error) => error instanceof CallExpired || error instanceof CallerGone || error instanceof TooManyCalls,
+};
+
+/** What is true of an answer that no engine computed for this very call. */
+const NOTHING_RUN = { queueMs: 0, inferMs: 0, rows: 0, batchRows: 0, leads: false } as const;
+
+function keyOf({ target, inputs, outputs }: InferenceCall): string {
+  const { executable, signature } = target.record;
+  return predictionKey(outputs === undefined ? { executable, signature, inputs } : { executable, signature, inputs, outputs });
+}
+
+/** Only what is whole, and what every dialect can tell. */
+function mayBeKept({ target, outputs: wanted }: InferenceCall, outputs: readonly Tensor[]): boolean {
+  const { signature, manifest } = target.record;
+  if (outputs.length !== (wanted ?? signature.outputs).length) return false;
+  return manifest.metadata.nonFinite !== 'reject' || outputs.every((output) => countNonFinite(output) === 0);
+}

@@ -1,60 +1,30 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type DynamicModule, Global, Module } from '@nestjs/common';
-import { Test, type TestingModule } from '@nestjs/testing';
 import { callOf, DoublingModel, servedBy } from '../../test/inference/doubling';
-import { TieredCacheModule } from '../cache/cache.module';
-import { TieredCache } from '../cache/tiered-cache';
-import { CacheConfig, InferenceConfig, RuntimeConfig } from '../config/app-config';
-import { RegistryState } from '../models/registry/registry-state';
+import { PredictionHouse } from '../../test/inference/prediction-house';
+import type { CacheConfig, InferenceConfig } from '../config/app-config';
 import type { ModelMetadata } from '../models/upload/model-metadata';
 import type { ServedVersion } from '../models/serving/served-version';
 import { InferenceFailed } from '../runtime/runtime.errors';
 import type { Tensor } from '../runtime/tensor';
-import { Admission } from './admission';
-import { CACHE_ANSWERS, CacheCounts } from './cache-counts';
-import { CachedOutputs } from './cached-outputs';
-import { Coalescer } from './coalescer';
-import { Deadlines } from './deadlines';
 import type { CachedResult, InferenceCall, InferenceResult } from './inference-call';
-import { InferenceService } from './inference.service';
 import { PredictionCacheInterceptor } from './prediction-cache.interceptor';
 
-@Global()
-@Module({})
-class SettingsModule {}
-
-const opened: TestingModule[] = [];
+const opened: PredictionHouse[] = [];
 afterEach(async () => {
   jest.restoreAllMocks();
-  for (const module of opened.splice(0)) await module.close();
+  for (const house of opened.splice(0)) await house.close();
 });
 
-/** The cache as the service has it, before an engine that doubles. */
+/** The cache before an engine that doubles. */
 async function setUp(settings: Partial<CacheConfig & InferenceConfig> = {}) {
-  const providers = [CacheConfig, InferenceConfig, RuntimeConfig].map((group) => ({
-    provide: group,
-    useValue: Object.assign(new group(), settings),
-  }));
-  const config: DynamicModule = { module: SettingsModule, providers, exports: [CacheConfig, InferenceConfig, RuntimeConfig] };
-  const module = await Test.createTestingModule({
-    imports: [config, TieredCacheModule.holding(new CachedOutputs())],
-    providers: [RegistryState, CACHE_ANSWERS, CacheCounts, Admission, Coalescer, Deadlines, InferenceService, PredictionCacheInterceptor],
-  }).compile();
-  opened.push(module);
+  const house = await PredictionHouse.open(settings);
+  opened.push(house);
+  const { cache, counts, compute } = house;
   const engine = new DoublingModel();
-  const [service, interceptor] = [module.get(InferenceService), module.get(PredictionCacheInterceptor)];
-  const compute = jest.fn((call: InferenceCall): Promise<InferenceResult> => service.runValid(call));
   const version = (metadata: ModelMetadata = {}, repeatable = true) => servedBy(engine, 1, metadata, true, repeatable);
-  return {
-    engine,
-    compute,
-    version,
-    cache: module.get<TieredCache<readonly Tensor[]>>(TieredCache),
-    counts: module.get(CacheCounts),
-    ask: (target: ServedVersion, rows: readonly number[], more: Partial<InferenceCall> = {}) =>
-      interceptor.intercept(callOf(target, rows, more), compute),
-  };
+  const ask = (target: ServedVersion, rows: readonly number[], more: Partial<InferenceCall> = {}) => house.ask(callOf(target, rows, more));
+  return { engine, compute, version, cache, counts, ask };
 }
 
 const stateOf = ({ cache }: CachedResult): string => cache.state;

@@ -1,4 +1,4 @@
-import { type KeyedCall, predictionKey } from '../../src/inference/prediction-key';
+import type { KeyedCall } from '../../src/inference/prediction-key';
 import { type Datatype, elementsOf, type Tensor, type TensorData } from '../../src/runtime/tensor';
 import type { Random } from '../open-inference/random';
 
@@ -15,9 +15,9 @@ export function firstConfusion(keyOf: KeyOf, pairs: number, random: Random): str
   return undefined;
 }
 
-/** Keys with one part left out: none of them is sound. */
-export const UNSOUND: Readonly<Record<string, KeyOf>> = {
-  'without the executable': (call) => predictionKey({ ...call, executable: '' }),
+/** A call with one part of it left out: a key of what is left is not sound. */
+export const LEFT_OUT: Readonly<Record<string, (call: KeyedCall) => KeyedCall>> = {
+  'without the executable': (call) => ({ ...call, executable: '' }),
   'without shapes': withInputs((input) => ({ ...input, shape: [] })),
   'without datatypes': withInputs((input) => ({ ...input, datatype: 'UINT8', data: bytesOf(input.data) })),
   'without names': withInputs((input) => ({ ...input, name: '' })),
@@ -29,10 +29,9 @@ export const UNSOUND: Readonly<Record<string, KeyOf>> = {
   })),
   'without an end to a text': withInputs((input) => ({ ...input, data: Array.isArray(input.data) ? [input.data.join('')] : input.data })),
   'of numbers instead of bits': withInputs((input) => ({ ...input, data: Array.from(input.data as ArrayLike<unknown>, String) })),
-  'without the wanted outputs': ({ outputs: _, ...call }) => predictionKey(call),
-  'of all outputs by their names': (call) =>
-    predictionKey({ ...call, outputs: call.outputs ?? call.signature.outputs.map(({ name }) => name) }),
-  'of inputs as they came': (call) => predictionKey({ ...call, signature: { ...call.signature, inputs: call.inputs } }),
+  'without the wanted outputs': ({ outputs: _, ...call }) => call,
+  'of all outputs by their names': (call) => ({ ...call, outputs: call.outputs ?? call.signature.outputs.map(({ name }) => name) }),
+  'of inputs as they came': (call) => ({ ...call, signature: { ...call.signature, inputs: call.inputs } }),
 };
 
 /** All that a call asks, in another way than a key tells it: nothing is lost, and all is in an order of its own. */
@@ -44,10 +43,10 @@ function meaningOf({ executable, signature, inputs, outputs }: KeyedCall): strin
   return JSON.stringify([executable, told, outputs ?? 'all']);
 }
 
-function withInputs(change: (input: Tensor) => Tensor): KeyOf {
+function withInputs(change: (input: Tensor) => Tensor): (call: KeyedCall) => KeyedCall {
   return (call) => {
     const inputs = call.signature.inputs.map(({ name }) => change(call.inputs.find((input) => input.name === name) as Tensor));
-    return predictionKey({ ...call, inputs, signature: { ...call.signature, inputs } });
+    return { ...call, inputs, signature: { ...call.signature, inputs } };
   };
 }
 

@@ -10,6 +10,7 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const HEADERS = [
   'authorization',
+  'cache-control',
   'content-encoding',
   'content-type',
   'idempotency-key',
@@ -22,7 +23,7 @@ const HEADERS = [
   'x-request-deadline-ms',
 ];
 const EXPOSED =
-  'ETag, Inference-Header-Content-Length, Location, Retry-After, Server-Timing, X-Cache, X-Correlation-Id, X-Model-Digest, X-Model-Version, X-Non-Finite';
+  'Age, ETag, Inference-Header-Content-Length, Location, Retry-After, Server-Timing, X-Cache, X-Correlation-Id, X-Model-Digest, X-Model-Version, X-Non-Finite';
 const PREFLIGHT_SECONDS = '600';
 const HOST = /^(\[[0-9a-f:.]+\]|[^:[\]@/\\]+)(?::[0-9]{1,5})?$/i;
 const PROBES = /^(\/v2)?\/health\/[a-z]+\/?(\?|$)/i;

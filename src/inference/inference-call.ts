@@ -27,7 +27,7 @@ export interface InferenceResult {
   readonly queueMs: number;
   /** Milliseconds that the engine took. */
   readonly inferMs: number;
-  /** Rows of the call: as long as the first dimension where that is free, else one. */
+  /** Rows of the call: as long as the first dimension where that is free, else one; none where no engine computed them for it. */
   readonly rows: number;
   /** Rows of the run that it was part of. */
   readonly batchRows: number;

@@ -6,7 +6,7 @@ import { CallExpired } from '../runtime/runtime.errors';
 import type { Tensor } from '../runtime/tensor';
 import { CacheCounts, type Outcome } from './cache-counts';
 import { ownOutputs } from './cached-outputs';
-import type { CachedResult, InferenceCall, InferenceResult } from './inference-call';
+import type { CachedResult, CacheOutcome, InferenceCall, InferenceResult } from './inference-call';
 import { CallerGone, TooManyCalls } from './inference.errors';
 import { countNonFinite } from './non-finite';
 import { predictionKey } from './prediction-key';
@@ -75,8 +75,7 @@ export class PredictionCacheInterceptor {
     this.count(call, 'hit');
     const now = performance.now();
     call.target.usedAt = now; // its next miss must not find it gone
-    const ms = now - startedAt;
-    return { ...NOTHING_RUN, outputs: value, cache: { state: 'HIT', ms, ageSeconds: Math.floor(ageMs / 1000) } };
+    return withoutRun(value, 0, { state: 'HIT', ms: now - startedAt, ageSeconds: Math.floor(ageMs / 1000) });
   }
 
   /** Asks Redis and then the engine, once for all who ask for the same at that time. */
@@ -93,8 +92,7 @@ export class PredictionCacheInterceptor {
     if (own !== undefined) return own;
     if (landed.tier !== undefined) return this.hit(visit, landed);
     this.count(visit.call, 'coalesced');
-    const queueMs = performance.now() - joinedAt;
-    return { ...NOTHING_RUN, outputs: landed.value, queueMs, cache: { state: 'COALESCED', ms: joinedAt - visit.startedAt } };
+    return withoutRun(landed.value, performance.now() - joinedAt, { state: 'COALESCED', ms: joinedAt - visit.startedAt });
   }
 
   /** @throws CallerGone */
@@ -136,8 +134,10 @@ const RULES: FlightRules = {
   isOwn: (error) => error instanceof CallExpired || error instanceof CallerGone || error instanceof TooManyCalls,
 };
 
-/** What is true of an answer that no engine computed for this very call. */
-const NOTHING_RUN = { queueMs: 0, inferMs: 0, rows: 0, batchRows: 0, leads: false } as const;
+/** An answer that no engine computed for this very call. */
+function withoutRun(outputs: readonly Tensor[], queueMs: number, cache: CacheOutcome): CachedResult {
+  return { outputs, queueMs, inferMs: 0, rows: 0, batchRows: 0, leads: false, cache };
+}
 
 function keyOf({ target, inputs, outputs }: InferenceCall): string {
   const { executable, signature } = target.record;

@@ -42,6 +42,16 @@ function stagesOf({ state }: History, model: string): Record<number, string> {
 }
 
 describe(RegistryState, () => {
+  it('tells who listens of every event from then on, once it is folded in', () => {
+    const history = new History().add(created()).add(published('iris', 1));
+    const heard: unknown[] = [];
+    history.state.onApplied(
+      ({ kind, seq }) => void heard.push([kind, seq, history.state.position.seq, history.state.find('iris')?.production?.version]),
+    );
+    history.add(moved('iris', 1, 'production')).add(published('iris', 2));
+    expect(heard).toEqual([['stage.changed', 3, 3, 1], ['version.published', 4, 4, 1]]); // prettier-ignore
+  });
+
   it('is empty before the first event', () => {
     const state = new RegistryState();
     expect(state.position).toEqual(LOG_START);

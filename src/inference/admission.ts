@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { InferenceConfig } from '../config/app-config';
 import { EngineCrashed, EngineDeadlineExceeded, InferenceFailed } from '../runtime/runtime.errors';
-import type { Tensor } from '../runtime/tensor';
 import { CallBook } from './call-book';
 import { Coalescer } from './coalescer';
-import type { InferenceCall } from './inference-call';
+import { bytesOfInputs, type InferenceCall } from './inference-call';
 import { TooManyCalls } from './inference.errors';
 
 /**
@@ -29,7 +28,7 @@ export class Admission {
    */
   admit({ caller, inputs, target }: InferenceCall): (outcome: unknown) => void {
     const { model } = target.record;
-    const bytes = inputs.reduce((sum, input) => sum + bytesOf(input), 0);
+    const bytes = bytesOfInputs(inputs);
     const book = this.bookOf(model);
     this.refuseBytes(book, bytes, model);
     this.refuseBytes(this.all, bytes);
@@ -77,8 +76,4 @@ function isAnswer(outcome: unknown): boolean {
 
 function tooMany(book: CallBook, limit: string, model: string | undefined): TooManyCalls {
   return new TooManyCalls(model === undefined ? 'in all' : `of "${model}"`, limit, book.secondsToDrain(performance.now()));
-}
-
-function bytesOf({ data }: Tensor): number {
-  return 'byteLength' in data ? data.byteLength : data.reduce((sum, text) => sum + text.length, 0);
 }

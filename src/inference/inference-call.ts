@@ -19,6 +19,11 @@ export interface InferenceCall {
   readonly onGone?: (listener: () => void) => void;
 }
 
+/** How many bytes of inputs a call brings. */
+export function bytesOfInputs(inputs: readonly Tensor[]): number {
+  return inputs.reduce((sum, { data }) => sum + ('byteLength' in data ? data.byteLength : charactersOf(data)), 0);
+}
+
 /** The answer to a call. */
 export interface InferenceResult {
   /** In the order asked for, else in the model's own. */
@@ -48,4 +53,8 @@ export interface CacheOutcome {
 /** The answer to a call that has passed the cache. */
 export interface CachedResult extends InferenceResult {
   readonly cache: CacheOutcome;
+}
+
+function charactersOf(texts: readonly string[]): number {
+  return texts.reduce((sum, { length }) => sum + length, 0);
 }

@@ -271,6 +271,15 @@ describe(PredictionCacheInterceptor, () => {
       expect(engine.runs.length).toBeLessThanOrEqual(2);
     });
 
+    it('runs each that is large: nobody waits with more than the queue would have room for', async () => {
+      const { ask, version, engine } = await setUp();
+      const rows = Array.from({ length: 2 ** 18 + 1 }, () => 1);
+      const target = version();
+      expect(await codes([ask(target, rows), ask(target, rows)])).toEqual(['MISS', 'MISS']);
+      expect(engine.runs).toHaveLength(2);
+      expect(await codes([ask(target, rows)])).toEqual(['HIT']);
+    });
+
     it('does not let one who wants it computed anew wait for another', async () => {
       const { ask, version, engine } = await setUp();
       const target = version();

@@ -6,7 +6,7 @@ import { CallExpired } from '../runtime/runtime.errors';
 import type { Tensor } from '../runtime/tensor';
 import { CacheCounts, type Outcome } from './cache-counts';
 import { ownOutputs } from './cached-outputs';
-import type { CachedResult, CacheOutcome, InferenceCall, InferenceResult } from './inference-call';
+import { bytesOfInputs, type CachedResult, type CacheOutcome, type InferenceCall, type InferenceResult } from './inference-call';
 import { CallerGone, TooManyCalls } from './inference.errors';
 import { countNonFinite } from './non-finite';
 import { predictionKey } from './prediction-key';
@@ -15,6 +15,9 @@ import { validateCall } from './validate-inputs';
 
 /** Computes the answer to a call that was validated. */
 export type NextHandler = (call: InferenceCall) => Promise<InferenceResult>;
+
+/** Who waits for another's answer holds its inputs and takes no room of the queue for them: small ones may. */
+const MOST_BYTES = 2 ** 20;
 
 /** What a flight brings to all who wait for it; no tier had it where it was computed. */
 type Landed = Cached<readonly Tensor[]> | { readonly value: readonly Tensor[]; readonly tier?: undefined };
@@ -88,7 +91,7 @@ export class PredictionCacheInterceptor {
       own = await this.compute(visit, next);
       return { value: own.outputs };
     };
-    const { value: landed } = await this.flights.run(visit.key, fly, this.askerOf(visit.call));
+    const landed = bytesOfInputs(visit.call.inputs) > MOST_BYTES ? await fly() : await this.wait(visit, fly);
     if (own !== undefined) return own;
     if (landed.tier !== undefined) return this.hit(visit, landed);
     this.count(visit.call, 'coalesced');
@@ -117,6 +120,10 @@ export class PredictionCacheInterceptor {
     const own = ownOutputs(outputs);
     this.store.put(key, own, ttlMs);
     return own;
+  }
+
+  private async wait({ key, call }: Visit, fly: () => Promise<Landed>): Promise<Landed> {
+    return (await this.flights.run(key, fly, this.askerOf(call))).value;
   }
 
   private askerOf({ expiresAt = Number.POSITIVE_INFINITY, onGone }: InferenceCall): Asker {

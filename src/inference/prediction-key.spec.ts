@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { firstConfusion, LEFT_OUT } from '../../test/inference/keyed-calls';
 import { Random, SEED } from '../../test/open-inference/random';
 import type { Tensor } from '../runtime/tensor';
@@ -49,6 +50,22 @@ describe(predictionKey, () => {
     expect(predictionKey(large(1))).toBe(predictionKey(large(1)));
     expect(predictionKey(large(1))).not.toBe(predictionKey(large(2)));
     expect(predictionKey(CALL)).toBe(predictionKey({ ...CALL }));
+  });
+
+  it('tells blocks on both sides of the size from which they are hashed by themselves', () => {
+    const ofBytes = (length: number, at: number): KeyedCall => {
+      const data = new Uint8Array(length);
+      if (at >= 0) data[at] = 1;
+      return { ...CALL, inputs: [{ name: 'x', datatype: 'UINT8', shape: [length], data }] };
+    };
+    const sizes = [32, 65_535, 65_536, 65_537, 200_000];
+    const calls = sizes.flatMap((size) => [-1, 0, size - 1].map((at) => ofBytes(size, at)));
+    const keys = calls.map(predictionKey);
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(calls.map(predictionKey)).toEqual(keys);
+    const digest = hash('sha256', new Uint8Array(65_536), 'buffer');
+    const fake: Tensor = { name: 'x', datatype: 'UINT8', shape: [65_536], data: digest };
+    expect(keys).not.toContain(predictionKey({ ...CALL, inputs: [fake] }));
   });
 
   it('does not know whether elements are the part of something larger', () => {

@@ -14,7 +14,8 @@ export interface KeyedCall {
 }
 
 const ALL_OUTPUTS = -1;
-const writer = new TensorWriter();
+const LARGE_BYTES = 2 ** 16;
+const writer = new TensorWriter(LARGE_BYTES);
 
 /**
  * Under what an answer is kept: `aapi:<executable>:<SHA-256>`. Two calls have the same key exactly where the same executable is asked for the

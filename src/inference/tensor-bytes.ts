@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { DATATYPES, type Datatype, elementsOf, emptyData, type Tensor, type TensorData } from '../runtime/tensor';
 
 const FIRST_BYTES = 4096;
@@ -8,12 +9,15 @@ const CODES: Readonly<Record<string, number>> = Object.fromEntries(DATATYPES.map
 
 /**
  * Writes tensors as bytes: name, datatype, shape and elements, each text and each block of numbers behind its length, so that different tensors
- * never give the same bytes. It writes into one piece of memory again and again: start with `begin`, and be done with what it gives before the next.
+ * never give the same bytes. Or, where that is enough, large blocks by their SHA-256. It writes into one piece of memory again and again: start with `begin`, and be done with what it gives before the next.
  */
 export class TensorWriter {
   private buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   private view = new DataView(this.buffer.buffer);
   private length = 0;
+
+  /** @param digestFrom so many bytes of numbers, and more, are told by their digest: what is hashed in the end need not be copied first */
+  constructor(private readonly digestFrom = Number.POSITIVE_INFINITY) {}
 
   /** Forgets what was written, whatever became of it. */
   begin(): this {
@@ -51,10 +55,12 @@ export class TensorWriter {
   }
 
   private block({ buffer, byteOffset, byteLength }: ArrayBufferView): void {
-    this.number(byteLength);
-    this.grow(byteLength);
-    this.buffer.set(new Uint8Array(buffer, byteOffset, byteLength), this.length);
-    this.length += byteLength;
+    this.number(byteLength); // it tells whether bytes follow or their digest
+    const block = new Uint8Array(buffer, byteOffset, byteLength);
+    const told = byteLength < this.digestFrom ? block : hash('sha256', block, 'buffer');
+    this.grow(told.length);
+    this.buffer.set(told, this.length);
+    this.length += told.length;
   }
 
   private grow(bytes: number): void {

@@ -73,6 +73,7 @@ describeHere(`a server whose disk fills up${note}`, () => {
     volume = await volumes.tmpfs('size=96m');
     writeFileSync(join(volume, 'ballast'), Buffer.alloc(27 * MIB));
     const settings = {
+      CACHE_TTL_SECONDS: '0',
       MODELS_DIR: join(volume, 'models'),
       MIN_FREE_BYTES: String(MIN_FREE_BYTES),
       EXAMPLES: 'off',

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeWithRedis, RedisProcess } from '../cache/redis-process';
 import { linear } from '../onnx/models';
+import { Random, SEED } from '../open-inference/random';
 import { until } from '../process/processes';
+import { Caller, predictionOf } from '../scheduling/caller';
 import { describeInProcess, freshFolder, TestApp } from './test-app';
 
 interface RedisFigures {
@@ -79,6 +81,37 @@ describeHere('replicas with one Redis', () => {
       return entries === 0;
     });
     expect(await ask(two(), 4)).toEqual(['MISS', undefined]);
+  });
+
+  it(`give everybody their own answer, while a third of them leave at any time (SEED=${SEED})`, async () => {
+    const random = new Random(SEED);
+    const callers = apps.map((app) => new Caller(app.origin));
+    const told = { wrong: [] as unknown[], left: 0, states: new Set<unknown>() };
+    const someone = async (): Promise<void> => {
+      for (let turn = 0; turn < 40; turn++) {
+        const row = 1000 + random.below(25); // few enough to be asked for by many at once, and again
+        const nonce = `asked-${String(random.below(2 ** 31)).padStart(10, '0')}`;
+        const directive = random.pick(['max-age=60', 'max-age=60', 'max-age=60', 'no-cache', 'no-store']);
+        const { reply, leave } = random.pick(callers).send('/api/v1/predict/line', { instances: [[row]] }, { 'X-Correlation-Id': nonce, 'Cache-Control': directive }); // prettier-ignore
+        if (random.chance(3)) setTimeout(leave, random.below(8));
+        const answer = await reply.catch(() => undefined);
+        if (answer === undefined) {
+          told.left++;
+          continue;
+        }
+        told.states.add(answer.headers['x-cache']);
+        const own = answer.status === 200 && predictionOf(answer) === 2 * row + 1 && answer.headers['x-correlation-id'] === nonce;
+        if (!own) told.wrong.push([answer.status, row, predictionOf(answer)]);
+      }
+    };
+    const clear = async (): Promise<void> => void (await one().request().delete('/api/v1/cache'));
+    const clearing = setInterval(() => void clear(), 20);
+    await Promise.all(Array.from({ length: 64 }, someone));
+    clearInterval(clearing);
+    for (const caller of callers) caller.hangUp();
+    expect(told.wrong).toEqual([]);
+    expect(told.left).toBeGreaterThan(100);
+    expect(told.states).toEqual(new Set(['HIT', 'MISS', 'COALESCED', 'BYPASS']));
   });
 
   it('answer each for itself while it is away', async () => {

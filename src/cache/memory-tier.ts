@@ -63,12 +63,13 @@ export class MemoryTier<V> {
     this.metrics.showMemory(this.size, this.bytes);
   }
 
-  /** Forgets what has such a key. @returns the keys */
+  /** Forgets what has such a key. @returns the keys, without those that were too old anyway */
   forget(prefix: string): ReadonlySet<string> {
-    const keys = new Set([...this.entries.keys()].filter((key) => key.startsWith(prefix)));
-    for (const key of keys) this.entries.delete(key);
+    const now = performance.now();
+    const gone = [...this.entries.entries()].filter(([key]) => key.startsWith(prefix));
+    for (const [key] of gone) this.entries.delete(key);
     this.metrics.showMemory(this.size, this.bytes);
-    return keys;
+    return new Set(gone.filter(([, { diesAt }]) => diesAt > now).map(([key]) => key));
   }
 
   /** For Keyv. */

@@ -8,7 +8,6 @@ import { redisAddress } from './redis-address';
 import type { RedisConnection } from './redis-connection';
 import { RedisFailure, failureOf } from './redis-failure';
 
-const COMMAND_MS = 20;
 /** Nobody waits for an answer while an operator clears the cache. */
 const UPKEEP_MS = 1000;
 const SCAN_COUNT = 500;
@@ -30,6 +29,8 @@ export class RedisLink implements OnApplicationBootstrap, OnApplicationShutdown 
   private readonly keeper: ConnectionKeeper | undefined;
   private failures = new FailureWindow();
   private known: boolean | undefined;
+  /** How long a command may take. */
+  readonly commandMs: number = 20;
   /** Whether a Redis is asked, or may be asked later. */
   readonly configured: boolean;
   /** Where there is no Redis: `open`. */
@@ -63,9 +64,9 @@ export class RedisLink implements OnApplicationBootstrap, OnApplicationShutdown 
     return this.keeper?.connection !== undefined;
   }
 
-  /** @throws RedisFailure */
+  /** Whoever reads the text tells by `judgeEntry` what it was worth. @throws RedisFailure */
   get(key: string): Promise<string | null> {
-    return this.send('get', (client) => client.get(key), textOrNull);
+    return this.send('get', (client) => client.get(key), textOrNull, { judgeLater: (text) => text !== null });
   }
 
   /** @throws RedisFailure */
@@ -75,29 +76,29 @@ export class RedisLink implements OnApplicationBootstrap, OnApplicationShutdown 
 
   /** @returns how many there were @throws RedisFailure */
   unlink(keys: readonly string[]): Promise<number> {
-    return this.send('unlink', (client) => client.unlink([...keys]), count, UPKEEP_MS);
+    return this.send('unlink', (client) => client.unlink([...keys]), count, { patienceMs: UPKEEP_MS });
   }
 
   /** @throws RedisFailure */
   scan(cursor: number, pattern: string): Promise<ScanPage> {
-    return this.send('scan', (client) => client.scan(cursor, { MATCH: pattern, COUNT: SCAN_COUNT }), page, UPKEEP_MS);
+    return this.send('scan', (client) => client.scan(cursor, { MATCH: pattern, COUNT: SCAN_COUNT }), page, { patienceMs: UPKEEP_MS });
   }
 
   /** @throws RedisFailure */
   async publish(channel: string, message: string): Promise<void> {
-    await this.send('publish', (client) => client.publish(channel, message), count, UPKEEP_MS);
+    await this.send('publish', (client) => client.publish(channel, message), count, { patienceMs: UPKEEP_MS });
   }
 
-  /** What came was not what we had stored: as bad as no reply. */
-  distrust(): void {
-    this.judge(this.keeper?.connection, new RedisFailure('reply'));
+  /** @param good whether what came was what one of us had stored; what was not is as bad as no reply */
+  judgeEntry(good: boolean): void {
+    this.judge(this.keeper?.connection, good ? undefined : new RedisFailure('reply'));
   }
 
   private async send<T>(
     command: string,
     ask: (client: RedisClientType) => Promise<unknown>,
     read: (reply: unknown) => T,
-    patienceMs = COMMAND_MS,
+    { patienceMs = this.commandMs, judgeLater = () => false }: { patienceMs?: number; judgeLater?: (answer: T) => boolean } = {},
   ): Promise<T> {
     const connection = this.keeper?.connection;
     if (connection === undefined) throw new RedisFailure('away');
@@ -105,7 +106,7 @@ export class RedisLink implements OnApplicationBootstrap, OnApplicationShutdown 
     try {
       const answer = read(await within(patienceMs, ask(connection.client)));
       this.metrics.observe(command, (performance.now() - sentAt) / 1000);
-      this.judge(connection);
+      if (!judgeLater(answer)) this.judge(connection);
       return answer;
     } catch (error) {
       const failure = failureOf(error);
@@ -124,7 +125,7 @@ export class RedisLink implements OnApplicationBootstrap, OnApplicationShutdown 
 
   /** @throws RedisFailure */
   private async prove({ client }: RedisConnection): Promise<void> {
-    if ((await within(COMMAND_MS, client.ping())) !== 'PONG') throw new RedisFailure('reply');
+    if ((await within(this.commandMs, client.ping())) !== 'PONG') throw new RedisFailure('reply');
     this.failures = new FailureWindow();
   }
 

@@ -53,12 +53,13 @@ export class RedisTier<V> extends KeyvAdapter {
   private open(key: string, sealed: unknown): Stored<V> | undefined {
     try {
       const { value, storedAt, expires } = this.seal.open(key, sealed);
-      // one whose clock is behind wrote it: Redis itself forgets it in time
-      return expires <= Date.now() ? undefined : { value: this.decode(value), storedAt, expires };
+      const stored = { value: this.decode(value), storedAt, expires };
+      this.link.judgeEntry(true);
+      return expires > Date.now() ? stored : undefined; // one whose clock is behind wrote it: Redis itself forgets it in time
     } catch (error) {
       if (!(error instanceof BadEntry)) throw error;
       this.metrics.countBadEntry(error.reason);
-      if (error.reason !== 'version') this.link.distrust();
+      this.link.judgeEntry(error.reason === 'version');
       return undefined;
     }
   }

@@ -97,11 +97,9 @@ export class SingleFlight<V> {
     for (const waiting of this.land(key, flight)) settle(waiting, () => waiting.reject(error));
   }
 
-  private nextOf({ waiting }: Flight<V>): Waiting<V> | undefined {
-    for (;;) {
-      const next = waiting?.shift();
-      if (next?.over !== true) return next;
-    }
+  private nextOf(flight: Flight<V>): Waiting<V> | undefined {
+    this.dismissLate(flight, performance.now());
+    return flight.waiting?.shift();
   }
 
   /** The work is over: who comes now begins anew. @returns who waited for it */
@@ -125,12 +123,15 @@ export class SingleFlight<V> {
 
   private look(): void {
     const now = performance.now();
-    for (const flight of this.watched) {
-      for (const waiting of flight.waiting ?? []) {
-        if (now > waiting.expiresAt) settle(waiting, () => waiting.reject(this.rules.expired()));
-      }
-      flight.waiting = flight.waiting?.filter(({ over }) => !over); // who has left is not kept
+    for (const flight of this.watched) this.dismissLate(flight, now);
+  }
+
+  /** Tells those whose time is over, and keeps nobody who has left. */
+  private dismissLate(flight: Flight<V>, now: number): void {
+    for (const waiting of flight.waiting ?? []) {
+      if (now > waiting.expiresAt) settle(waiting, () => waiting.reject(this.rules.expired()));
     }
+    flight.waiting = flight.waiting?.filter(({ over }) => !over);
   }
 
   private rest(): void {

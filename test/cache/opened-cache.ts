@@ -1,6 +1,7 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { TieredCacheModule } from '../../src/cache/cache.module';
+import { RedisLink } from '../../src/cache/redis-link';
 import { TieredCache } from '../../src/cache/tiered-cache';
 import type { ValueForm } from '../../src/cache/value-form';
 import { CacheConfig } from '../../src/config/app-config';
@@ -31,7 +32,8 @@ class SettingsModule {}
 export class OpenedCache {
   private constructor(private readonly module: TestingModule) {}
 
-  static async open(settings: Partial<CacheConfig> = {}): Promise<OpenedCache> {
+  /** @param commandMs how long Redis may take; where the test is not about time, longer than on any machine with much else to do */
+  static async open(settings: Partial<CacheConfig> = {}, commandMs = 2000): Promise<OpenedCache> {
     const config: DynamicModule = {
       module: SettingsModule,
       providers: [{ provide: CacheConfig, useValue: Object.assign(new CacheConfig(), settings) }],
@@ -39,13 +41,14 @@ export class OpenedCache {
     };
     const module = await Test.createTestingModule({ imports: [config, TieredCacheModule.holding(TEXT)] }).compile();
     module.useLogger(false);
+    Object.assign(module.get(RedisLink, { strict: false }), { commandMs });
     await module.init();
     return new OpenedCache(module);
   }
 
   /** One that has found its Redis, and hears others. */
-  static async connected(redisUrl: string, settings: Partial<CacheConfig> = {}): Promise<OpenedCache> {
-    const opened = await OpenedCache.open({ ...settings, redisUrl });
+  static async connected(redisUrl: string, settings: Partial<CacheConfig> = {}, commandMs = 2000): Promise<OpenedCache> {
+    const opened = await OpenedCache.open({ ...settings, redisUrl }, commandMs);
     await opened.found();
     await until('it hears others', () => opened.cache.figures().redis?.listening, 8000);
     return opened;
@@ -55,18 +58,13 @@ export class OpenedCache {
     return this.module.get<TieredCache<string>>(TieredCache);
   }
 
-  /** A part of the room. */
-  part<T>(type: abstract new (...given: never[]) => T): T {
-    return this.module.get(type, { strict: false });
-  }
-
   /** Waits until Redis is there. */
   async found(ms = 8000): Promise<void> {
     await until('Redis is there', () => this.cache.hasSecondTier, ms);
   }
 
   /** Stores values in both tiers, and waits until Redis has them. */
-  async fill(keys: readonly string[], ttlMs = 60_000): Promise<void> {
+  async store(keys: readonly string[], ttlMs = 60_000): Promise<void> {
     for (const key of keys) {
       this.cache.put(key, valueOf(key), ttlMs);
       if (keys.indexOf(key) % 100 === 99) await this.settled();

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { createClient, type RedisClientType } from 'redis';
 import { until } from '../process/processes';
 
@@ -12,6 +13,8 @@ const START_MS = 10_000;
 /** How a Redis is started. */
 export interface RedisOptions {
   readonly args?: readonly string[];
+  /** Absent: a free one. */
+  readonly port?: number;
   /** The text of an ACL file. */
   readonly acl?: string;
   /** As `REDIS_URL` has it before the host: `user:password@`. */
@@ -30,22 +33,29 @@ export class RedisProcess {
 
   /** Starts one that answers; whoever does, removes it. */
   static async start(options: RedisOptions = {}): Promise<RedisProcess> {
-    const redis = new RedisProcess(await freePort(), options);
-    await redis.begin();
-    return redis;
+    const redis = new RedisProcess(options.port ?? (await freePort()), options);
+    try {
+      await redis.begin();
+      return redis;
+    } catch (error) {
+      await redis.remove();
+      throw error;
+    }
   }
 
   get url(): string {
     return `redis://${this.options.login ?? ''}127.0.0.1:${this.port}`;
   }
 
-  /** Starts it where it had ended, empty, on the same port. */
-  async begin(): Promise<void> {
+  /** Starts it where it had ended, on the same port; empty, unless it was told to save. */
+  async begin(more: readonly string[] = []): Promise<void> {
     const { args = [], acl } = this.options;
     const aclFile = join(this.folder, 'users.acl');
     if (acl !== undefined) writeFileSync(aclFile, acl);
     const own = ['--bind', '127.0.0.1', '--port', String(this.port), '--save', '', '--dir', this.folder];
-    this.child = spawn('redis-server', [...own, ...(acl === undefined ? [] : ['--aclfile', aclFile]), ...args], { stdio: 'ignore' });
+    this.child = spawn('redis-server', [...own, ...(acl === undefined ? [] : ['--aclfile', aclFile]), ...args, ...more], {
+      stdio: 'ignore',
+    });
     await until('Redis listens', () => canConnect(this.port), START_MS);
   }
 
@@ -66,6 +76,17 @@ export class RedisProcess {
   async remove(): Promise<void> {
     await this.kill();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Tells of every command from now on; it ends with the Redis. */
+  async monitor(tell: (line: string) => void): Promise<void> {
+    const socket = connect(this.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    const lines = createInterface(socket);
+    const begun = once(lines, 'line');
+    socket.write('MONITOR\r\n');
+    await begun;
+    lines.on('line', tell);
   }
 
   /** A client of the test's own, for what the cache does not do itself. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { CacheConfig } from '../config/app-config';
-import { ConnectionKeeper } from './connection-keeper';
+import { type BreakerState, ConnectionKeeper } from './connection-keeper';
 import { redisAddress } from './redis-address';
 import type { RedisConnection } from './redis-connection';
 import { RedisLink } from './redis-link';
@@ -18,7 +18,9 @@ const MOST_PREFIXES = 16;
  */
 @Injectable()
 export class ClearChannel implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(ClearChannel.name);
   private readonly me = randomUUID();
+  private warned = false;
   private readonly keeper: ConnectionKeeper | undefined;
   private readonly prefixes = new Set<string>();
   private listener: (prefix: string) => void = () => undefined;
@@ -31,7 +33,7 @@ export class ClearChannel implements OnApplicationBootstrap, OnApplicationShutdo
     this.keeper = new ConnectionKeeper(
       redisAddress(redisUrl),
       (connection) => this.subscribe(connection),
-      () => undefined, // whether Redis is there is the link's to say
+      (state, cause) => this.warn(state, cause),
     );
   }
 
@@ -60,6 +62,13 @@ export class ClearChannel implements OnApplicationBootstrap, OnApplicationShutdo
 
   private async subscribe({ client }: RedisConnection): Promise<void> {
     await client.subscribe(CHANNEL, (message) => this.hear(message));
+  }
+
+  /** Whether Redis is there is the link's to say; who may use it but not listen has to be told, once. */
+  private warn(state: BreakerState, cause?: Error): void {
+    if (state !== 'open' || this.warned || !/NOPERM/.test(cause?.message ?? '')) return;
+    this.warned = true;
+    this.logger.warn('other servers are not heard when they clear', { reason: cause?.message });
   }
 
   private hear(message: string): void {

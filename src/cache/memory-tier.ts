@@ -47,6 +47,11 @@ export class MemoryTier<V> {
     return this.entries.calculatedSize;
   }
 
+  /** What a value takes here. */
+  bytesOf(value: V): number {
+    return ENTRY_BYTES + this.form.bytesOf(value);
+  }
+
   /** @param now `performance.now()` */
   find(key: string, now: number): Remembered<V> | undefined {
     const entry = this.entries.get(key);
@@ -58,8 +63,7 @@ export class MemoryTier<V> {
   /** @param ageMs how old it is already */
   remember(key: string, value: V, lifeMs: number, ageMs = 0): void {
     const now = performance.now();
-    const size = ENTRY_BYTES + this.form.bytesOf(value);
-    this.entries.set(key, { value, storedAt: now - ageMs, diesAt: now + lifeMs }, { size });
+    this.entries.set(key, { value, storedAt: now - ageMs, diesAt: now + lifeMs }, { size: this.bytesOf(value) });
     this.metrics.showMemory(this.size, this.bytes);
   }
 

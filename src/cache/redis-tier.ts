@@ -5,6 +5,7 @@ import type { RedisClientType } from 'redis';
 import { CacheConfig } from '../config/app-config';
 import { CacheMetrics } from './cache.metrics';
 import { BadEntry, type Entry, EntrySeal } from './entry-seal';
+import { RedisFailure } from './redis-failure';
 import { RedisLink } from './redis-link';
 import { ValueForm } from './value-form';
 
@@ -37,8 +38,8 @@ export class RedisTier<V> extends KeyvAdapter {
   /** @throws RedisFailure */
   override async get<T>(key: string): Promise<T | undefined> {
     const sealed = await super.get<unknown>(key).catch((error: unknown) => {
-      if (!(error instanceof SyntaxError)) throw error;
-      return null; // no JSON: not ours
+      if (error instanceof RedisFailure) throw error;
+      return null; // no JSON, or none that can be read: not ours
     });
     return sealed === undefined ? undefined : (this.open(key, sealed) as T | undefined);
   }

@@ -14,8 +14,9 @@ export const KEY_PREFIX = 'aapi:';
 
 /** The part of a life that chance takes, so that what was stored together does not die together. */
 const JITTER = 0.1;
-/** Values that are on their way to Redis; more are remembered in memory only. */
+/** Values that are on their way to Redis, and their bytes; more are remembered in memory only. */
 const MOST_WRITES = 256;
+const MOST_WRITE_BYTES = 2 ** 23;
 
 /** A value that was remembered. */
 export interface Cached<V> {
@@ -55,6 +56,7 @@ export class TieredCache<V> {
   /** How often it was cleared: what was asked for before must not come back after. */
   private clears = 0;
   private writes = 0;
+  private writeBytes = 0;
 
   constructor(
     @Inject(CACHE_MANAGER) private readonly manager: Cache,
@@ -152,17 +154,20 @@ export class TieredCache<V> {
   }
 
   private async write(key: string, value: V, lifeMs: number): Promise<void> {
-    if (this.writes >= MOST_WRITES) {
+    const bytes = this.memory.bytesOf(value);
+    if (this.writes >= MOST_WRITES || this.writeBytes + bytes > MOST_WRITE_BYTES) {
       this.metrics.countFailure('crowded');
       return;
     }
     this.writes++;
+    this.writeBytes += bytes;
     try {
       await this.manager.stores[1]?.set(key, value, lifeMs);
     } catch {
       // counted where it failed
     } finally {
       this.writes--;
+      this.writeBytes -= bytes;
     }
   }
 }

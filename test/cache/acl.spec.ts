@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import { until } from '../process/processes';
 import { OpenedCache, keyOf, valueOf } from './opened-cache';
 import { RedisProcess, describeWithRedis } from './redis-process';
@@ -53,6 +54,19 @@ describeWithRedis('ops/redis/users.acl', () => {
     ['MONITOR'],
   ])('allows nothing else: %s', async (...command) => {
     await expect(redis.ask((client) => client.sendCommand(command))).rejects.toThrow('NOPERM');
+  });
+
+  it('may allow less: who may not listen is told so, and uses the rest', async () => {
+    const warn = jest.spyOn(Logger.prototype, 'warn');
+    const deaf = await RedisProcess.start({ acl: ACL.replace(' +subscribe', ''), login: LOGIN });
+    const opened = await OpenedCache.open({ redisUrl: deaf.url });
+    await opened.found();
+    await opened.store([keyOf(1)]);
+    expect(await opened.cache.clear()).toBe(1);
+    await until('it is said', () => warn.mock.calls.some(([line]) => line === 'other servers are not heard when they clear'));
+    warn.mockRestore();
+    await opened.close();
+    await deaf.remove();
   });
 
   it('lets in nobody who says nothing', async () => {

@@ -102,16 +102,16 @@ export class RedisProcess {
   }
 }
 
-/** Where there is no `redis-server` the tests are skipped and say so; a gate without one fails. */
-export const describeWithRedis: jest.Describe = redisIsThere() || process.env['CI'] !== undefined ? describe : skippedAloud();
-
-function redisIsThere(): boolean {
-  return spawnSync('redis-server', ['--version']).status === 0;
+/** A suite that needs programs that are not there is skipped and says so; in a gate it fails. */
+export function describeWith(programs: readonly string[], title: string, suite: () => void): void {
+  const missing = programs.filter((program) => spawnSync(program, ['-v']).error !== undefined);
+  if (missing.length === 0 || process.env['CI'] !== undefined) describe(title, suite);
+  else describe.skip(`${title} (SKIPPED: there is no ${missing.join(', no ')} here)`, suite);
 }
 
-function skippedAloud(): jest.Describe {
-  process.stderr.write('SKIPPED: there is no redis-server here, so nothing is known of the cache’s second tier\n');
-  return describe.skip;
+/** A suite over real Redis processes. */
+export function describeWithRedis(title: string, suite: () => void): void {
+  describeWith(['redis-server'], title, suite);
 }
 
 /** A port that nobody has, a moment ago. */

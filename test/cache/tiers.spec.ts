@@ -69,6 +69,18 @@ describeWithRedis('two tiers over a real Redis', () => {
     expect(await other.cache.get(key)).toBeUndefined();
   });
 
+  it('has a bounded number of values on their way to Redis', async () => {
+    const before = one.cache.figures().redis!.failures;
+    for (let at = 0; at < 1000; at++) one.cache.put(keyOf(at), valueOf(keyOf(at)), 60_000);
+    await one.settled();
+    expect(one.cache.figures().redis!.failures - before).toBe(1000 - 256);
+    expect(await redis.ask((client) => client.dbSize())).toBe(256);
+    expect(one.cache.figures().memory.entries).toBe(1000);
+    for (let at = 0; at < 100; at++) one.cache.put(keyOf(at, 'f'.repeat(64)), `answer to ${'x'.repeat(100_000)}`, 60_000);
+    await one.settled();
+    expect(await redis.ask((client) => client.dbSize())).toBe(256 + 83);
+  });
+
   it('stores nothing that lives for no time', async () => {
     one.cache.put(keyOf(5), valueOf(keyOf(5)), 0);
     await one.settled();

@@ -1,14 +1,12 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { OpenedCache, keyOf, valueOf } from './opened-cache';
-import { RedisProcess, describeWithRedis, freePort } from './redis-process';
+import { RedisProcess, describeWith, freePort } from './redis-process';
 
-const withTls = spawnSync('openssl', ['version']).status === 0 || process.env['CI'] !== undefined ? describeWithRedis : describe.skip;
-
-withTls('a Redis behind TLS', () => {
+describeWith(['redis-server', 'openssl'], 'a Redis behind TLS', () => {
   const folder = mkdtempSync(join(tmpdir(), 'analytics-api-tls-'));
   const known = getCACertificates('default');
   let redis: RedisProcess;

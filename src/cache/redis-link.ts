@@ -140,13 +140,23 @@ export class RedisLink implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 }
 
-/** @throws RedisFailure where it takes longer; whatever comes of it then is dropped */
+/**
+ * Counted from when the command is really sent, at the end of this turn, and by a clock that goes on while this process is busy.
+ * @throws RedisFailure where it takes longer; whatever comes of it then is dropped
+ */
 function within<T>(ms: number, reply: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    // the reply may lie in the socket already, where this process was busy with other things: it is read before the next immediate
-    const timer = setTimeout(() => setImmediate(() => reject(new RedisFailure('timeout', `no reply within ${ms} ms`))), ms);
+    let timer: NodeJS.Timeout | undefined;
+    const wait = (until: number): void => {
+      const left = until - performance.now();
+      if (left > 0) timer = setTimeout(wait, left, until);
+      // the reply may lie in the socket already: it is read before the next immediate
+      else setImmediate(() => reject(new RedisFailure('timeout', `no reply within ${ms} ms`)));
+    };
+    const start = setImmediate(() => wait(performance.now() + ms));
     const end = <R>(tell: (what: R) => void) => {
       return (what: R) => {
+        clearImmediate(start);
         clearTimeout(timer);
         tell(what);
       };

@@ -118,3 +118,20 @@ describe('something hostile in the place of Redis', () => {
     await hostile.close();
   });
 });
+
+describe('a Redis that takes 50 ms', () => {
+  it('is given its 200 ms by a server that was busy for 400 ms after it asked', async () => {
+    const slow = await HostileRedis.start((command, socket) => {
+      if (command === 'get') setTimeout(() => socket.write('$-1\r\n'), 50);
+      return undefined;
+    });
+    const opened = await OpenedCache.open({ redisUrl: slow.url }, 200);
+    await opened.found();
+    const asked = Array.from({ length: 3 }, (_, at) => opened.cache.get(keyOf(at)));
+    for (const end = performance.now() + 400; performance.now() < end;);
+    await Promise.all(asked);
+    expect(opened.cache.figures().redis).toMatchObject({ failures: 0, misses: 3 });
+    await opened.close();
+    await slow.close();
+  });
+});

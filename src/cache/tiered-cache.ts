@@ -70,12 +70,16 @@ export class TieredCache<V> {
 
   /** Looks into memory only. */
   peek(key: string): Cached<V> | undefined {
+    const found = this.recall(key);
+    if (found === undefined) this.metrics.countMiss('memory');
+    return found;
+  }
+
+  /** As `peek`, for who will peek where nothing is found: only that counts as a miss. */
+  recall(key: string): Cached<V> | undefined {
     const now = performance.now();
     const entry = this.memory.find(key, now);
-    if (entry === undefined) {
-      this.metrics.countMiss('memory');
-      return undefined;
-    }
+    if (entry === undefined) return undefined;
     this.metrics.countHit('memory');
     return { value: entry.value, ageMs: now - entry.storedAt, tier: 'memory' };
   }

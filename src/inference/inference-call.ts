@@ -46,6 +46,8 @@ export interface CacheOutcome {
   readonly state: 'HIT' | 'MISS' | 'COALESCED' | 'BYPASS';
   /** Milliseconds that it took. */
   readonly ms: number;
+  /** Under what a hit is kept. */
+  readonly key?: string;
   /** How long ago a hit was computed, whole seconds. */
   readonly ageSeconds?: number;
 }

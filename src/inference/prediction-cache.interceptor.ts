@@ -61,6 +61,18 @@ export class PredictionCacheInterceptor {
     return kept === undefined ? this.join(visit, next) : this.tickEnd.tell(this.hit(visit, kept));
   }
 
+  /**
+   * As `intercept`, for what was a hit before.
+   * @param key of that hit; the call need have no inputs
+   * @returns undefined where it is not in memory any more, or its caller wants none
+   */
+  recall(key: string, call: InferenceCall): Promise<CachedResult> | undefined {
+    if (call.caching !== undefined || this.ttlMs(call) === 0) return undefined;
+    const startedAt = performance.now();
+    const kept = this.store.recall(key);
+    return kept && this.tickEnd.tell(this.hit({ call, key, startedAt }, kept));
+  }
+
   /** How long the answer may be kept; 0: it has nothing to do with the cache. */
   private ttlMs({ caching, target }: InferenceCall): number {
     if (caching === 'no-store' || this.cacheConfig.ttlSeconds === 0 || !target.repeatable) return 0;
@@ -74,11 +86,11 @@ export class PredictionCacheInterceptor {
     return { ...result, cache: { state: 'BYPASS', ms: 0 } };
   }
 
-  private hit({ call, startedAt }: Visit, { value, ageMs }: Cached<readonly Tensor[]>): CachedResult {
+  private hit({ call, key, startedAt }: Omit<Visit, 'ttlMs'>, { value, ageMs }: Cached<readonly Tensor[]>): CachedResult {
     this.count(call, 'hit');
     const now = performance.now();
     call.target.usedAt = now; // its next miss must not find it gone
-    return withoutRun(value, 0, { state: 'HIT', ms: now - startedAt, ageSeconds: Math.floor(ageMs / 1000) });
+    return withoutRun(value, 0, { state: 'HIT', ms: now - startedAt, key, ageSeconds: Math.floor(ageMs / 1000) });
   }
 
   /** Asks Redis and then the engine, once for all who ask for the same at that time. */

@@ -4,7 +4,7 @@ import { addressOf } from '../auth/address';
 import { callerOf } from '../auth/caller';
 import { HttpConfig } from '../config/app-config';
 import { CallStatistics } from '../inference/call-statistics';
-import type { CacheOutcome, InferenceCall, InferenceResult } from '../inference/inference-call';
+import type { CachedResult, CacheOutcome, InferenceCall, InferenceResult } from '../inference/inference-call';
 import { InferenceService } from '../inference/inference.service';
 import { PredictionCacheInterceptor } from '../inference/prediction-cache.interceptor';
 import { recordOf } from '../logging/request-record';
@@ -15,6 +15,7 @@ import type { ServedVersion } from '../models/serving/served-version';
 import type { Tensor } from '../runtime/tensor';
 import { cachingOf } from './cache-control';
 import { deadlineMs } from './deadline';
+import { type KnownBody, KnownBodies } from './known-bodies';
 
 /** What a dialect made of a question, once it knew which version answers it. */
 export interface Question {
@@ -34,6 +35,18 @@ export interface DialectAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** A body that was answered before, and is from the cache again. */
+interface Repeated<Asked extends Question> extends KnownBody<Asked> {
+  readonly hit: Promise<CachedResult>;
+}
+
+interface Answered<Asked> {
+  readonly version: VersionRecord;
+  readonly asked: Asked;
+  readonly result: CachedResult;
+  readonly answer: DialectAnswer;
+}
+
 /**
  * From a dialect's text to a call, and from its result to text again: the way is one for all dialects, the words are each its own. No
  * interceptor of Nest: one of them takes as long as all that is done here.
@@ -48,6 +61,9 @@ export abstract class DialectCodec<Parsed, Asked extends Question> {
     protected readonly config: HttpConfig,
   ) {}
 
+  /** Whether equal results are told in equal words, whatever the time. */
+  protected readonly timeless: boolean = true;
+  private readonly known = new KnownBodies<Asked>();
   private readonly compute = (call: InferenceCall): Promise<InferenceResult> => this.inference.runValid(call);
 
   /** Whom the request asks. @throws InvalidName, MalformedBody */
@@ -66,27 +82,42 @@ export abstract class DialectCodec<Parsed, Asked extends Question> {
     const response = request.res as Response;
     const { model, selector } = this.targetOf(request);
     const body = await this.read(request);
-    const decodeAt = performance.now();
-    const parsed = this.parse(body, request);
+    const readAt = performance.now();
+    const known = this.known.find(request, body);
+    const parsed = known === undefined ? this.parse(body, request) : undefined;
     const target = await this.catalog.resolve(model, selector);
     const version = target.record;
     try {
-      const asked = this.decode(parsed, version);
-      const call = callOf(asked, target, request, response);
-      const decodeMs = performance.now() - decodeAt;
-      const result = await this.cache.intercept(call, this.compute);
+      const again = known && this.askAgain(known, target, request);
+      const asked = again?.asked ?? this.decode(parsed ?? this.parse(body, request), version);
+      const decode = performance.now() - readAt;
+      const result = await (again?.hit ?? this.cache.intercept(callOf(asked, target, request), this.compute));
       const encodeAt = performance.now();
-      const answer = this.encode(asked, result, version);
+      const kept = again?.told?.outputs === result.outputs ? again.told.answer : undefined;
+      const answer = kept ?? this.encode(asked, result, version);
       const now = performance.now();
       const { queueMs, inferMs, cache } = result;
-      const stages = { decode: decodeMs, cache: cache.ms, queue: queueMs, infer: inferMs, encode: now - encodeAt };
+      const stages = { decode, cache: cache.ms, queue: queueMs, infer: inferMs, encode: now - encodeAt };
       writeHead(response, answer, version, cache, stages);
       this.statistics.countAnswer(version, result, { ...stages, all: now - recordOf(request).startedAt });
+      if (kept === undefined && (again === undefined || this.timeless)) this.learn(request, body, { version, asked, result, answer });
       return await this.finish(answer.body, request, response);
     } catch (error) {
       this.statistics.countFailure(version, performance.now() - recordOf(request).startedAt);
       throw error;
     }
+  }
+
+  /** For a body that was answered from the cache before: neither read nor checked again. @returns undefined where that answer is no longer there */
+  private askAgain(known: KnownBody<Asked>, target: ServedVersion, request: Request): Repeated<Asked> | undefined {
+    if (target.record !== known.version) return undefined;
+    const hit = this.cache.recall(known.key, callOf(known.asked, target, request));
+    return hit && { ...known, hit };
+  }
+
+  private learn(request: Request, body: Buffer, { version, asked, result: { cache, outputs }, answer }: Answered<Asked>): void {
+    if (cache.key === undefined) return;
+    this.known.remember(request, body, { version, key: cache.key, asked, ...(this.timeless && { told: { outputs, answer } }) });
   }
 
   /** The last word on the body that is sent: a dialect may compress it. */
@@ -99,12 +130,11 @@ function callOf(
   { inputs, outputs, timeoutMs = Number.POSITIVE_INFINITY }: Question,
   target: ServedVersion,
   request: Request,
-  response: Response,
 ): InferenceCall {
   const { correlationId, startedAt } = recordOf(request);
   const expiresAt = startedAt + Math.min(timeoutMs, deadlineMs(request));
   const caller = callerOf(request).keyId ?? addressOf(request);
-  const onGone = (listener: () => void): void => void response.on('close', listener);
+  const onGone = (listener: () => void): void => void request.res?.on('close', listener);
   const caching = cachingOf(request);
   const call = { target, inputs, caller, correlationId, expiresAt, onGone, ...(caching && { caching }) };
   return outputs === undefined ? call : { ...call, outputs };

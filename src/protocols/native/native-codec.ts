@@ -15,6 +15,9 @@ import { decodeRequest, type NativeRequest } from './native-request';
 /** From the native dialect's text to a call, and from its result to text again. */
 @Injectable()
 export class NativeCodec extends DialectCodec<TensorJson, NativeRequest> {
+  /** Its answers tell the time. */
+  protected override readonly timeless = false;
+
   protected targetOf({ params, query }: Request): { readonly model: string; readonly selector: VersionSelector } {
     return { model: modelName(params['model'] as string, 'model'), selector: selectorOf(query) };
   }

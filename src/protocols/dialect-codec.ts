@@ -12,28 +12,10 @@ import type { VersionRecord } from '../models/registry/registry-records';
 import { ModelCatalog } from '../models/serving/model-catalog';
 import type { VersionSelector } from '../models/serving/version-selector';
 import type { ServedVersion } from '../models/serving/served-version';
-import type { Tensor } from '../runtime/tensor';
 import { cachingOf } from './cache-control';
 import { deadlineMs } from './deadline';
+import type { DialectAnswer, Question } from './dialect';
 import { type KnownBody, KnownBodies } from './known-bodies';
-
-/** What a dialect made of a question, once it knew which version answers it. */
-export interface Question {
-  readonly inputs: readonly Tensor[];
-  /** Names of the wanted outputs; absent: all of them. */
-  readonly outputs?: readonly string[];
-  /** How long its caller waits, milliseconds from the first byte on, where the dialect has a word for it. */
-  readonly timeoutMs?: number;
-}
-
-/** An answer in a dialect's own form. */
-export interface DialectAnswer {
-  readonly body: string | Buffer;
-  readonly contentType: string;
-  /** How many numbers had to become null. */
-  readonly nonFinite: number;
-  readonly headers?: Readonly<Record<string, string>>;
-}
 
 /** A body that was answered before, and is from the cache again. */
 interface Repeated<Asked extends Question> extends KnownBody<Asked> {

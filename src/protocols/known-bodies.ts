@@ -3,7 +3,7 @@ import type { Request } from 'express';
 import { LRUCache } from 'lru-cache';
 import type { VersionRecord } from '../models/registry/registry-records';
 import type { Tensor } from '../runtime/tensor';
-import type { DialectAnswer, Question } from './dialect-codec';
+import type { DialectAnswer, Question } from './dialect';
 import { JSON_LENGTH_HEADER } from './open-inference/body-parts';
 
 const MOST_BODIES = 10_000;

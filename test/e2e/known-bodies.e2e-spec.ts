@@ -102,7 +102,7 @@ describeBothWays('a body that comes again and again', (way) => {
     await sleep(1100);
     expect((await timesOf(2, path, body)).map(cacheOf)).toEqual(['MISS', 'HIT']);
     await app.request().post('/api/v1/models/brief/versions/1/promote').send({ stage: 'archived' }).expect(200);
-    await app.request().delete('/api/v1/models/brief').expect(200);
+    await app.request().delete('/api/v1/models/brief').expect(204);
     expect(await ask(path, body)).toMatchObject({ status: 404 });
   });
 });

@@ -2,7 +2,7 @@ import { InputsMismatch } from '../../inference/inference.errors';
 import type { VersionRecord } from '../../models/registry/registry-records';
 import type { Tensor } from '../../runtime/tensor';
 import { MalformedBody } from '../../wire/wire.errors';
-import type { Question } from '../dialect-codec';
+import type { Question } from '../dialect';
 import { BinaryReader } from './binary-reader';
 import { declaredInput, tensorOf } from './input-tensor';
 import { arrayOf, countOf, membersOf, optionalMembersOf, optionalTruthOf, textOf } from './members';

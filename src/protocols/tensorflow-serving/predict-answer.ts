@@ -1,7 +1,7 @@
 import type { InferenceResult } from '../../inference/inference-call';
 import type { VersionRecord } from '../../models/registry/registry-records';
 import type { Tensor } from '../../runtime/tensor';
-import type { DialectAnswer } from '../dialect-codec';
+import type { DialectAnswer } from '../dialect';
 import { countNonFinite, refuseNonFinite } from '../../inference/non-finite';
 import { nestedText, rowTexts, type TextStyle } from '../tensor-text';
 import { BatchInconsistent } from './tensorflow-serving.errors';

@@ -24,8 +24,8 @@ export class InferenceService {
     return this.runValid(call);
   }
 
-  /** As `run`, for a call that was validated before. @throws as `run`, but for what is wrong with the call */
-  async runValid(call: InferenceCall): Promise<InferenceResult> {
+  /** As `run`, for a call that was validated before. @throws TooManyCalls at once, and as `run` but for what is wrong with the call */
+  runValid(call: InferenceCall): Promise<InferenceResult> {
     const { signature } = call.target.record;
     const release = this.admission.admit(call);
     return this.answer(call, call.outputs ?? signature.outputs.map(({ name }) => name), release);

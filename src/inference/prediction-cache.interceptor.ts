@@ -54,7 +54,7 @@ export class PredictionCacheInterceptor {
     const startedAt = performance.now();
     validateCall(call);
     const ttlMs = this.ttlMs(call);
-    if (ttlMs === 0) return this.bypass(call, next);
+    if (ttlMs === 0) return this.bypassed(call, await next(call));
     const visit: Visit = { call, key: keyOf(call), ttlMs, startedAt };
     if (call.caching === 'no-cache') return this.compute(visit, next);
     const kept = this.store.peek(visit.key);
@@ -80,8 +80,7 @@ export class PredictionCacheInterceptor {
     return enabled ? ttlSeconds * 1000 : 0;
   }
 
-  private async bypass(call: InferenceCall, next: NextHandler): Promise<CachedResult> {
-    const result = await next(call);
+  private bypassed(call: InferenceCall, result: InferenceResult): CachedResult {
     this.count(call, 'bypassed');
     return { ...result, cache: { state: 'BYPASS', ms: 0 } };
   }

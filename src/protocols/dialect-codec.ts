@@ -83,7 +83,8 @@ export abstract class DialectCodec<Parsed, Asked extends Question> {
       writeHead(response, answer, version, cache, stages);
       this.statistics.countAnswer(version, result, { ...stages, all: now - recordOf(request).startedAt });
       if (kept === undefined && (again === undefined || this.timeless)) this.learn(request, body, { version, asked, result, answer });
-      return await this.finish(answer.body, request, response);
+      const sent = this.finish(answer.body, request, response);
+      return sent instanceof Promise ? await sent : sent;
     } catch (error) {
       this.statistics.countFailure(version, performance.now() - recordOf(request).startedAt);
       throw error;

@@ -24,9 +24,12 @@ const DECODERS = { gzip: promisify(gunzip), deflate: promisify(inflate) } as con
  * Reads a body that may be compressed; the limit holds for what arrives, and for what becomes of it.
  * @throws UnsupportedMediaType, BodyTooLarge, BodyTooSlow, BodyAborted, MalformedEncoding
  */
-export async function readEncodedBody(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
+export function readEncodedBody(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
   const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
-  if (encoding === 'identity') return receive(request, limits);
+  return encoding === 'identity' ? receive(request, limits) : receiveEncoded(encoding, request, limits);
+}
+
+async function receiveEncoded(encoding: string, request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
   if (encoding !== 'gzip' && encoding !== 'deflate') {
     throw new UnsupportedMediaType('Content-Encoding', 'gzip, deflate or absent', encoding.slice(0, 80));
   }
@@ -45,10 +48,10 @@ export function refuseEncoding(request: IncomingMessage): void {
   if (encoding !== 'identity') throw new UnsupportedMediaType('Content-Encoding', 'absent', encoding);
 }
 
-async function receive(request: IncomingMessage, { maxBytes, bodySeconds }: BodyLimits): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw new BodyTooLarge(maxBytes);
-  askForBody(request);
+function receive(request: IncomingMessage, { maxBytes, bodySeconds }: BodyLimits): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    if (Number(request.headers['content-length'] ?? 0) > maxBytes) return reject(new BodyTooLarge(maxBytes));
+    askForBody(request);
     const chunks: Buffer[] = [];
     let bytes = 0;
     const watchEnds = watchBody(request, { maxMs: bodySeconds * 1000 }, reject);

@@ -30,7 +30,7 @@ export class OpenInferenceCodec extends DialectCodec<ParsedBody, InferRequest> {
   }
 
   /** Clients say all sorts of content types, or none: none is asked for. @throws BinaryMalformed, and as readEncodedBody */
-  protected async read(request: Request): Promise<Buffer> {
+  protected read(request: Request): Promise<Buffer> {
     const { maxJsonBytes, maxBinaryBytes, bodySeconds } = this.config;
     const maxBytes = jsonLengthOf(request) === undefined ? maxJsonBytes : maxBinaryBytes;
     return readEncodedBody(request, { maxBytes, bodySeconds });
@@ -50,13 +50,14 @@ export class OpenInferenceCodec extends DialectCodec<ParsedBody, InferRequest> {
     return encodeAnswer(asked, result, version);
   }
 
-  protected override async finish(body: string | Buffer, request: Request, response: Response): Promise<string | Buffer> {
+  protected override finish(body: string | Buffer, request: Request, response: Response): Promise<Buffer> | string | Buffer {
     if (response.hasHeader('Vary')) response.vary('Accept-Encoding');
     else response.setHeader('Vary', 'Accept-Encoding');
     const coding = codingFor(request.headers['accept-encoding'], body.length);
     if (coding === undefined) return body;
-    const small = await compressed(Buffer.from(body), coding);
-    response.setHeader('Content-Encoding', coding);
-    return small;
+    return compressed(Buffer.from(body), coding).then((small) => {
+      response.setHeader('Content-Encoding', coding);
+      return small;
+    });
   }
 }

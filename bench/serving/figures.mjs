@@ -12,17 +12,17 @@ function paired(samples, others, figure, combine) {
   if (samples === undefined || others === undefined) return undefined;
   return median(samples.map((sample, round) => combine(sample[figure], others[round][figure])));
 }
-const ratio = (samples, others, figure) => paired(samples, others, figure, (one, other) => one / other);
-const difference = (samples, others, figure) => paired(samples, others, figure, (one, other) => one - other);
+export const ratio = (samples, others, figure) => paired(samples, others, figure, (one, other) => one / other);
+export const difference = (samples, others, figure) => paired(samples, others, figure, (one, other) => one - other);
 
-const atLeast = (least, aim) => ({ text: `≥ ${least}${aim === undefined ? '' : `, aim ${aim}`}`, holds: (value) => value >= least });
-const atMost = (most, unit = '') => ({ text: `≤ ${most}${unit}`, holds: (value) => value <= most });
+export const atLeast = (least, aim) => ({ text: `≥ ${least}${aim === undefined ? '' : `, aim ${aim}`}`, holds: (value) => value >= least });
+export const atMost = (most, unit = '') => ({ text: `≤ ${most}${unit}`, holds: (value) => value <= most });
 const below = (most) => ({ text: `< ${most}`, holds: (value) => value < most });
 
 const rates = (connections, one, other, figure = 'perSecond') => {
   return ({ rates: measured }) => ratio(measured?.[connections]?.[one], measured?.[connections]?.[other], figure);
 };
-const speed = (one, other, connections, bar) => ({
+export const speed = (one, other, connections, bar) => ({
   what: `requests/s at ${connections}, ${one} / ${other}`,
   figure: rates(connections, one, other),
   bar,
@@ -103,8 +103,10 @@ export function serverFigures({ rates: measured }) {
   }));
 }
 
-/** Of every sample that was taken: in the middle, and at most. */
-export function spreadOf({ rates: measured = {}, witnesses = {} }, figure) {
-  const samples = [...Object.values(measured).flatMap((seen) => Object.values(seen)), ...Object.values(witnesses)].flat();
-  return { middle: medianOf(samples, figure), most: Math.max(...of(samples, figure)) };
+/** Every sample that was taken under load. */
+export function samplesOf({ rates: measured = {}, witnesses = {} }) {
+  return [...Object.values(measured).flatMap((seen) => Object.values(seen)), ...Object.values(witnesses)].flat();
 }
+
+/** Of samples: in the middle, and at most. */
+export const spreadOf = (samples, figure) => ({ middle: medianOf(samples, figure), most: Math.max(...of(samples, figure)) });

@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ort from 'onnxruntime-node';
 import { answersOf, ask, compareAnswers } from './answers.mjs';
+import { scriptOf } from './competitors.mjs';
 import { NETWORKS } from './networks.mjs';
 import { publish, startOurs } from './ours.mjs';
 import { Program } from './program.mjs';
-import { scriptOf } from './rates.mjs';
 import { asJson, binaryBody, bulkRows, jsonBodies, writeRequests } from './requests.mjs';
 import { byTurns, sample, warmUp } from './rounds.mjs';
 

@@ -5,14 +5,14 @@ import { feature, randomFrom } from './random.mjs';
 const [SEED, DISTINCT, BULK_DISTINCT] = [11, 2000, 16];
 const sizeOf = (shape) => shape.reduce((product, size) => product * size, 1);
 
-/** @returns one row each, as bodies of the Open Inference Protocol in JSON */
-export function jsonBodies({ row }) {
+/** @returns each of so many rows, as bodies of the Open Inference Protocol in JSON */
+export function jsonBodies({ row }, { rows = 1, distinct = DISTINCT } = {}) {
   const random = randomFrom(SEED);
   const bodyOf = () => {
-    const data = Array.from({ length: sizeOf(row) }, () => feature(random));
-    return JSON.stringify({ inputs: [{ name: 'x', datatype: 'FP32', shape: [1, ...row], data }] });
+    const data = Array.from({ length: rows * sizeOf(row) }, () => feature(random));
+    return JSON.stringify({ inputs: [{ name: 'x', datatype: 'FP32', shape: [rows, ...row], data }] });
   };
-  return Array.from({ length: DISTINCT }, bodyOf);
+  return Array.from({ length: distinct }, bodyOf);
 }
 
 /** @returns many rows each, as numbers */

@@ -12,6 +12,7 @@ const PYTHON = process.env.PYTHON || 'python3';
 const SCRIPTS = join(import.meta.dirname, 'rivals');
 const INSTALL_MS = 15 * 60_000;
 const MAX_BATCH = 64;
+const CACHE_BYTES = 2 ** 28;
 
 /** Makes an environment where there is none of these requirements. @returns its folder @throws with pip's last words */
 async function environment(name, { alone = [], packages }) {
@@ -50,56 +51,61 @@ async function versionsIn(folder, names) {
   return Object.fromEntries(names.map((name) => [name, found.get(name)]));
 }
 
-const fastapi = (script) => async (folder, model) => ({
-  versions: await versionsIn(folder, ['fastapi', 'uvicorn', 'orjson', 'pydantic', 'onnxruntime']),
-  command: (port) => ({
-    file: join(folder, 'bin/uvicorn'),
-    args: [`${script}:app`, '--app-dir', SCRIPTS, '--port', String(port), '--no-access-log', '--log-level', 'warning'],
-    env: { MODEL: model, PYTHONDONTWRITEBYTECODE: '1' },
-  }),
-});
+const fastapi =
+  (script, packages = []) =>
+  async (folder, model, { redisUrl }) => ({
+    versions: await versionsIn(folder, ['fastapi', 'uvicorn', 'orjson', 'pydantic', 'onnxruntime', ...packages]),
+    command: (port) => ({
+      file: join(folder, 'bin/uvicorn'),
+      args: [`${script}:app`, '--app-dir', SCRIPTS, '--port', String(port), '--no-access-log', '--log-level', 'warning'],
+      env: { MODEL: model, ...(redisUrl && { REDIS_URL: redisUrl }), PYTHONDONTWRITEBYTECODE: '1' },
+    }),
+  });
 
-const tritonConfig = (name) => `name: "${name}"
+const tritonConfig = (name, cached) => `name: "${name}"
 backend: "python"
 max_batch_size: ${MAX_BATCH}
 input [{ name: "x" data_type: TYPE_FP32 dims: [10] }]
 output [{ name: "y" data_type: TYPE_FP32 dims: [1] }]
 instance_group [{ kind: KIND_CPU count: 1 }]
 dynamic_batching { }
-`;
+${cached ? 'response_cache { enable: true }\n' : ''}`;
 
 /** The real server is inside pytriton's wheel; its Python backend wants its stub beside it, and the environment's Python first. */
-async function triton(folder, model, { name, workFolder }) {
-  const python = await pythonOf(folder);
-  const server = join(python.packages, 'pytriton/tritonserver');
-  const stub = join(server, 'python_backend_stubs', python.version, 'triton_python_backend_stub');
-  if (!existsSync(stub)) throw new Error(`the wheel has no backend for Python ${python.version}: set PYTHON to another`);
-  const [backends, models] = [join(workFolder, 'triton-backends'), join(workFolder, 'triton-models')];
-  cpSync(join(server, 'backends/python'), join(backends, 'python'), { recursive: true });
-  cpSync(stub, join(backends, 'python/triton_python_backend_stub'));
-  chmodSync(join(backends, 'python/triton_python_backend_stub'), 0o755);
-  mkdirSync(join(models, name, '1'), { recursive: true });
-  writeFileSync(join(models, name, 'config.pbtxt'), tritonConfig(name));
-  cpSync(join(SCRIPTS, 'triton_model.py'), join(models, name, '1/model.py'));
-  cpSync(join(SCRIPTS, 'engine.py'), join(models, name, '1/engine.py')); // it looks there, and not in PYTHONPATH
-  chmodSync(join(server, 'bin/tritonserver'), 0o755);
-  const flags = { 'model-repository': models, 'backend-directory': backends, 'http-address': '127.0.0.1', 'allow-grpc': 'false' };
-  const quiet = { 'allow-metrics': 'false', 'log-info': 'false' };
-  return {
-    versions: await versionsIn(folder, ['nvidia-pytriton', 'numpy', 'onnxruntime']),
-    command: (port) => ({
-      file: join(server, 'bin/tritonserver'),
-      args: Object.entries({ ...flags, ...quiet, 'http-port': port }).map(([flag, value]) => `--${flag}=${value}`),
-      env: {
-        PATH: `${join(folder, 'bin')}:${process.env.PATH}`,
-        LD_LIBRARY_PATH: `${join(python.packages, 'nvidia_pytriton.libs')}:${python.libraries}`,
-        PYTHONPATH: python.packages,
-        PYTHONDONTWRITEBYTECODE: '1',
-        MODEL: model,
-      },
-    }),
+const triton =
+  ({ cached }) =>
+  async (folder, model, { name, workFolder }) => {
+    const python = await pythonOf(folder);
+    const server = join(python.packages, 'pytriton/tritonserver');
+    const stub = join(server, 'python_backend_stubs', python.version, 'triton_python_backend_stub');
+    if (!existsSync(stub)) throw new Error(`the wheel has no backend for Python ${python.version}: set PYTHON to another`);
+    const [backends, models] = [join(workFolder, 'triton-backends'), join(workFolder, 'triton-models')];
+    cpSync(join(server, 'backends/python'), join(backends, 'python'), { recursive: true });
+    cpSync(stub, join(backends, 'python/triton_python_backend_stub'));
+    chmodSync(join(backends, 'python/triton_python_backend_stub'), 0o755);
+    mkdirSync(join(models, name, '1'), { recursive: true });
+    writeFileSync(join(models, name, 'config.pbtxt'), tritonConfig(name, cached));
+    cpSync(join(SCRIPTS, 'triton_model.py'), join(models, name, '1/model.py'));
+    cpSync(join(SCRIPTS, 'engine.py'), join(models, name, '1/engine.py')); // it looks there, and not in PYTHONPATH
+    chmodSync(join(server, 'bin/tritonserver'), 0o755);
+    const flags = { 'model-repository': models, 'backend-directory': backends, 'http-address': '127.0.0.1', 'allow-grpc': 'false' };
+    const quiet = { 'allow-metrics': 'false', 'log-info': 'false' };
+    const cache = cached ? { 'cache-directory': join(server, 'caches'), 'cache-config': `local,size=${CACHE_BYTES}` } : {};
+    return {
+      versions: await versionsIn(folder, ['nvidia-pytriton', 'numpy', 'onnxruntime']),
+      command: (port) => ({
+        file: join(server, 'bin/tritonserver'),
+        args: Object.entries({ ...flags, ...quiet, ...cache, 'http-port': port }).map(([flag, value]) => `--${flag}=${value}`),
+        env: {
+          PATH: `${join(folder, 'bin')}:${process.env.PATH}`,
+          LD_LIBRARY_PATH: `${join(python.packages, 'nvidia_pytriton.libs')}:${python.libraries}`,
+          PYTHONPATH: python.packages,
+          PYTHONDONTWRITEBYTECODE: '1',
+          MODEL: model,
+        },
+      }),
+    };
   };
-}
 
 async function mlserver(folder, model, { name, workFolder }) {
   const home = join(workFolder, 'mlserver');
@@ -130,10 +136,11 @@ async function mlserver(folder, model, { name, workFolder }) {
 const RIVALS = {
   'fastapi-raw': { environment: 'fastapi', prepare: fastapi('fastapi_raw') },
   'fastapi-typed': { environment: 'fastapi', prepare: fastapi('fastapi_typed') },
-  triton: { environment: 'triton', prepare: triton },
+  'fastapi-cache': { environment: 'fastapi-cache', prepare: fastapi('fastapi_cached', ['fastapi-cache2', 'redis']) },
+  triton: { environment: 'triton', prepare: triton({ cached: false }) },
+  'triton-cache': { environment: 'triton', prepare: triton({ cached: true }) },
   mlserver: { environment: 'mlserver', prepare: mlserver },
 };
-export const RIVAL_NAMES = Object.keys(RIVALS);
 
 /** Makes what a rival needs. @returns its versions, and what to run @throws where that cannot be had here */
 export async function prepareRival(rival, model, { onnxruntime, ...where }) {

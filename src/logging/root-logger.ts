@@ -1,18 +1,18 @@
 import { type DestinationStream, type LogFn, type Logger, pino } from 'pino';
 import { CorrelationContext } from './correlation-context';
+import { LogPieces } from './log-pieces';
 
 /** Where log lines go. A port, so that a test can read them. */
 export abstract class LogDestination implements DestinationStream {
   abstract write(line: string): void;
 }
 
-/** Every piece that is written wakes a thread, which costs as much as some dozen lines. */
-const PIECE_BYTES = 16 * 1024;
-const OLDEST_MS = 50;
-
-/** Standard output, written asynchronously in pieces, and flushed when the process exits. */
+/** Standard output, written asynchronously in pieces, and to the end when the process exits. */
 export function standardOutput(): DestinationStream {
-  return pino.destination({ dest: 1, sync: false, minLength: PIECE_BYTES, maxWrite: 4 * PIECE_BYTES, periodicFlush: OLDEST_MS });
+  let pieces: LogPieces | undefined;
+  process.once('exit', () => pieces?.flush()); // before pino's own listener, which writes the rest and closes
+  pieces = new LogPieces(pino.destination({ dest: 1, sync: false }));
+  return pieces;
 }
 
 const FRAMEWORK = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication']);

@@ -29,6 +29,7 @@ describe('docs/PERFORMANCE.md', () => {
   it('has the tables that are made of the figures', () => {
     expect(made('performance-tables.mjs', [], 'PERFORMANCE.md', doc)).toBe(doc);
     expect(made('serving/tables.mjs', ['docs/serving.json'], 'PERFORMANCE.md', doc)).toBe(doc);
+    expect(made('cache/tables.mjs', ['docs/cache.json'], 'PERFORMANCE.md', doc)).toBe(doc);
   });
 
   it.each([

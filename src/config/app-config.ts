@@ -176,6 +176,56 @@ export class StorageConfig {
   readonly scrubDays: number = 7;
 }
 
+/** What is saved of the registry, when, and how long it is kept. */
+export class BackupConfig {
+  @Setting('BACKUPS_DIR', 'Folder of the snapshots; better on another volume than `MODELS_DIR`, never inside it.')
+  @IsNotEmpty()
+  readonly backupsDir: string = 'backups';
+
+  @Setting('BACKUP_SCHEDULE', 'When a snapshot is taken: minute, hour, day of the month, month, day of the week, as cron has them; or `off`.')
+  @Matches(/^(off|[0-9A-Za-z*?,/-]+( +[0-9A-Za-z*?,/#-]+){4})$/)
+  readonly schedule: string = '0 3 * * *';
+
+  @Setting('BACKUP_TIMEZONE', 'The zone of `BACKUP_SCHEDULE` and of the days, weeks and months of what is kept: a name as `Europe/Berlin`.')
+  @Matches(/^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+){0,2}$/)
+  readonly timezone: string = 'UTC';
+
+  @Setting('BACKUP_KEEP_LAST', 'How many snapshots are kept, whenever they were taken; 0: none for that reason.')
+  @IsInt()
+  @Min(0)
+  @Max(100_000)
+  readonly keepLast: number = 0;
+
+  @Setting('BACKUP_KEEP_DAILY', 'Of how many days that have one the newest snapshot is kept.')
+  @IsInt()
+  @Min(0)
+  @Max(100_000)
+  readonly keepDaily: number = 7;
+
+  @Setting('BACKUP_KEEP_WEEKLY', 'Of how many weeks (ISO 8601) that have one the newest snapshot is kept.')
+  @IsInt()
+  @Min(0)
+  @Max(100_000)
+  readonly keepWeekly: number = 0;
+
+  @Setting('BACKUP_KEEP_MONTHLY', 'Of how many months that have one the newest snapshot is kept.')
+  @IsInt()
+  @Min(0)
+  @Max(100_000)
+  readonly keepMonthly: number = 0;
+
+  @Setting(
+    'BACKUP_KEY_FILE',
+    'File of 32 bytes or more, made by chance, that only the service can read (mode 0600), from which the keys are made that sign and encrypt snapshots. Keep a copy away from this machine: without it nothing encrypted comes back. Unset: snapshots are not signed.',
+  )
+  @IsString()
+  readonly keyFile: string = '';
+
+  @Setting('BACKUP_ENCRYPT', '`on`: snapshots are encrypted (AES-256-GCM) with `BACKUP_KEY_FILE`.')
+  @IsIn(['on', 'off'])
+  readonly encrypt: string = 'off';
+}
+
 /** What comes in, and what must be there. */
 export class ModelsConfig {
   @Setting('MAX_UPLOAD_BYTES', 'Largest upload, all files together; beyond it 413.')
@@ -322,6 +372,7 @@ export const CONFIG_GROUPS = [
   AuthConfig,
   LogConfig,
   StorageConfig,
+  BackupConfig,
   CacheConfig,
   ModelsConfig,
   RuntimeConfig,

@@ -1,5 +1,5 @@
 import { validateSync } from 'class-validator';
-import { AuthConfig, CONFIG_GROUPS, HttpConfig, StorageConfig } from './app-config';
+import { AuthConfig, BackupConfig, CONFIG_GROUPS, HttpConfig, StorageConfig } from './app-config';
 import { BadConfiguration } from './config.errors';
 import { exposed } from './exposure';
 import { isOneEditAway } from './one-edit';
@@ -20,7 +20,7 @@ export function loadConfig(env: Environment = process.env, purpose: 'serve' | 't
   const faults: string[] = [];
   const groups = CONFIG_GROUPS.map((group): [SettingGroup, object] => [group, Object.freeze(readGroup(group, env, faults))]);
   const config = new Map(groups);
-  faults.push(...misspelled(env));
+  faults.push(...misspelled(env), ...contradictions(config.get(BackupConfig) as BackupConfig));
   if (purpose === 'serve') {
     const [http, auth, storage] = [HttpConfig, AuthConfig, StorageConfig].map((group) => config.get(group));
     faults.push(...exposed(http as HttpConfig, auth as AuthConfig, storage as StorageConfig));
@@ -46,6 +46,11 @@ function parse({ fallback }: SettingInfo, text: string): SettingValue {
   if (typeof fallback === 'number') return text.trim() === '' ? Number.NaN : Number(text);
   if (typeof fallback === 'string') return text;
   return text.split(',').map((word) => word.trim());
+}
+
+/** What is good by itself, and not together. */
+function contradictions({ encrypt, keyFile }: BackupConfig): readonly string[] {
+  return encrypt === 'on' && keyFile === '' ? ['BACKUP_ENCRYPT=on: it needs BACKUP_KEY_FILE'] : [];
 }
 
 /** Kubernetes and shells put much into the environment that is not ours; a name that all but matches one of ours is a slip. */

@@ -91,3 +91,6 @@ export abstract class BlobStore {
 
 /** The blobs of the registry. */
 export abstract class ModelBlobs extends BlobStore {}
+
+/** The objects of all snapshots: what `backups/` holds. */
+export abstract class BackupBlobs extends BlobStore {}

@@ -80,3 +80,6 @@ export abstract class EventLog {
 
 /** The log of the registry. */
 export abstract class RegistryLog extends EventLog {}
+
+/** The log of `backups/`: which snapshots there are, which were verified, which are deleted. */
+export abstract class BackupLog extends EventLog {}

@@ -1,8 +1,8 @@
 import { Module } from '@nestjs/common';
-import { StorageConfig } from '../config/app-config';
+import { BackupConfig, StorageConfig } from '../config/app-config';
 import { DerivedFiles } from './derived-files';
-import { ModelBlobs } from './blob-store.port';
-import { RegistryLog } from './event-log.port';
+import { BackupBlobs, ModelBlobs } from './blob-store.port';
+import { BackupLog, RegistryLog } from './event-log.port';
 import { FileBlobStore } from './file-blob.store';
 import { FileEventLog } from './file-event.log';
 import { STORAGE_METRICS, StorageMetrics } from './storage.metrics';
@@ -28,7 +28,18 @@ function minFree({ minFreeBytes }: StorageConfig): number | 'auto' {
       useFactory: (config: StorageConfig, metrics: StorageMetrics) => new FileEventLog(config.modelsDir, metrics),
       inject: [StorageConfig, StorageMetrics],
     },
+    {
+      provide: BackupBlobs,
+      useFactory: (storage: StorageConfig, { backupsDir }: BackupConfig, metrics: StorageMetrics) =>
+        new FileBlobStore(backupsDir, minFree(storage), metrics),
+      inject: [StorageConfig, BackupConfig, StorageMetrics],
+    },
+    {
+      provide: BackupLog,
+      useFactory: ({ backupsDir }: BackupConfig, metrics: StorageMetrics) => new FileEventLog(backupsDir, metrics),
+      inject: [BackupConfig, StorageMetrics],
+    },
   ],
-  exports: [DerivedFiles, ModelBlobs, RegistryLog, StorageKeeper, StorageMetrics],
+  exports: [BackupBlobs, BackupLog, DerivedFiles, ModelBlobs, RegistryLog, StorageKeeper, StorageMetrics],
 })
 export class StorageModule {}

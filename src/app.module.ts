@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from './auth/auth.module';
+import { BackupModule } from './backup/backup.module';
 import { ConfigModule } from './config/config.module';
 import { HealthModule } from './health/health.module';
 import { HttpModule } from './http/http.module';
@@ -18,6 +19,7 @@ import { TensorflowServingModule } from './protocols/tensorflow-serving/tensorfl
     MetricsModule,
     AuthModule,
     ModelsModule,
+    BackupModule,
     NativeModule,
     OpenInferenceModule,
     TensorflowServingModule,

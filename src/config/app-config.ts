@@ -182,7 +182,10 @@ export class BackupConfig {
   @IsNotEmpty()
   readonly backupsDir: string = 'backups';
 
-  @Setting('BACKUP_SCHEDULE', 'When a snapshot is taken: minute, hour, day of the month, month, day of the week, as cron has them; or `off`.')
+  @Setting(
+    'BACKUP_SCHEDULE',
+    'When a snapshot is taken: minute, hour, day of the month, month, day of the week, as cron has them; or `off`.',
+  )
   @Matches(/^(off|[0-9A-Za-z*?,/-]+( +[0-9A-Za-z*?,/#-]+){4})$/)
   readonly schedule: string = '0 3 * * *';
 

@@ -52,7 +52,7 @@ export interface VersionSummary {
   readonly version: number;
   readonly stage: string;
   readonly digest: string;
-  readonly files: readonly { readonly path: string; readonly blob: BlobName }[];
+  readonly files: readonly { readonly path: string; readonly sha256: string }[];
 }
 
 /** All of a snapshot: what the registry was at event `seq`. Stored as canonical JSON (RFC 8785). */

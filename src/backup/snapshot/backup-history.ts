@@ -1,0 +1,147 @@
+import type { BlobName } from '../../storage/blob-store.port';
+import { type EventFields, LOG_START, type LogEntry, type LogPosition, type StoredEvent } from '../../storage/event-log.port';
+import { isSnapshotId, type SnapshotId, type SnapshotRecord, type Trigger, type VerifyLevel } from './snapshot-records';
+
+/** A snapshot is there from here on: its objects and its manifest were durable before. */
+export interface SnapshotCompleted extends EventFields {
+  readonly kind: 'snapshot.completed';
+  readonly id: SnapshotId;
+  /** Number of the registry's last event in it; `seq` is this event's own. */
+  readonly registrySeq: number;
+  readonly lineage: string;
+  readonly createdAt: string;
+  readonly startedAt: string;
+  readonly trigger: Trigger;
+  readonly manifest: string;
+  readonly signed: boolean;
+  readonly encrypted: boolean;
+  readonly objects: number;
+  readonly bytes: number;
+  readonly newBytes: number;
+  /** Blobs that a verification had found damaged, and that were written again for it. */
+  readonly healed?: readonly BlobName[];
+}
+
+/** A verification found nothing. */
+export interface SnapshotVerified extends EventFields {
+  readonly kind: 'snapshot.verified';
+  readonly id: SnapshotId;
+  readonly level: VerifyLevel;
+  /** Part n of t of its objects were read, not all. */
+  readonly subset?: { readonly n: number; readonly t: number };
+  readonly objectsRead: number;
+  readonly bytesRead: number;
+}
+
+/** A verification found something. */
+export interface SnapshotFoundDamaged extends EventFields {
+  readonly kind: 'snapshot.damaged';
+  readonly id: SnapshotId;
+  readonly findings: readonly string[];
+  /** What is to be written again when it is needed next, and not believed. */
+  readonly blobs: readonly BlobName[];
+}
+
+/** A snapshot is out of sight from here on, and comes back by an event until its objects are collected. */
+export interface SnapshotDeleted extends EventFields {
+  readonly kind: 'snapshot.deleted';
+  readonly id: SnapshotId;
+  readonly reason: string;
+}
+
+/** A deleted snapshot is there again. */
+export interface SnapshotUndeleted extends EventFields {
+  readonly kind: 'snapshot.undeleted';
+  readonly id: SnapshotId;
+}
+
+/** From here on these blobs are called `<digest>.<seq of this event>`: what lies under their old names may be removed at any time. */
+export interface BackupBlobsCondemned extends EventFields {
+  readonly kind: 'blobs.condemned';
+  readonly digests: readonly string[];
+}
+
+/** Every kind of event in the log of `backups/` that this version understands; others are passed over. */
+export type BackupEvent =
+  SnapshotCompleted | SnapshotVerified | SnapshotFoundDamaged | SnapshotDeleted | SnapshotUndeleted | BackupBlobsCondemned;
+
+/** What the log of `backups/` says, as far as it was read. */
+export class BackupHistory {
+  private readonly known = new Map<SnapshotId, SnapshotRecord>();
+  private readonly condemned = new Map<string, number>();
+  private readonly manifests = new Map<SnapshotId, BlobName>();
+  /** Blobs that a verification found damaged, and nobody has written again. */
+  readonly suspects = new Set<BlobName>();
+  private at: LogPosition = LOG_START;
+
+  /** How far it was read. */
+  get position(): LogPosition {
+    return this.at;
+  }
+
+  /** By id, in the order of their completion, deleted ones too. What the disk lacks is not in `damaged` here. */
+  get snapshots(): ReadonlyMap<SnapshotId, SnapshotRecord> {
+    return this.known;
+  }
+
+  /** What a blob with these bytes is called from now on. @param digest SHA-256 of the stored bytes */
+  blobName(digest: string): BlobName {
+    const seq = this.condemned.get(digest);
+    return seq === undefined ? digest : `${digest}.${seq}`;
+  }
+
+  /** What the blob of a snapshot's manifest is called. */
+  manifestBlob(id: SnapshotId): BlobName {
+    return this.manifests.get(id) ?? this.blobName(this.known.get(id)?.manifest ?? '');
+  }
+
+  /** Makes the next event true. */
+  apply({ event, position }: LogEntry): void {
+    this.at = position;
+    const said = event as StoredEvent & BackupEvent;
+    if (said.kind === 'blobs.condemned') return this.condemn(said.digests, said.seq);
+    if (said.kind === 'snapshot.completed') return this.complete(said);
+    const record = this.known.get((said as { id?: string }).id ?? '');
+    if (record !== undefined) this.known.set(record.id, this.changed(record, said));
+  }
+
+  private condemn(digests: readonly string[], seq: number): void {
+    for (const digest of digests) this.condemned.set(digest, seq);
+  }
+
+  private complete(event: StoredEvent & SnapshotCompleted): void {
+    const { id, registrySeq, lineage, createdAt, startedAt, trigger, manifest, signed, encrypted, objects, bytes, newBytes, healed } =
+      event;
+    if (!isSnapshotId(id)) return; // not ours: nothing is ever asked for under such a name
+    for (const blob of healed ?? []) this.suspects.delete(blob);
+    const figures = { signed, encrypted, objects, bytes, newBytes };
+    this.known.set(id, { id, seq: registrySeq, lineage, createdAt, startedAt, finishedAt: event.at, trigger, manifest, ...figures });
+    this.manifests.set(id, this.blobName(manifest));
+  }
+
+  private changed(record: SnapshotRecord, event: StoredEvent & BackupEvent): SnapshotRecord {
+    const { deleted: _deleted, ...undeleted } = record;
+    const { verified: _verified, damaged: _damaged, ...unlooked } = record;
+    switch (event.kind) {
+      case 'snapshot.deleted':
+        return { ...record, deleted: { at: event.at, reason: event.reason } };
+      case 'snapshot.undeleted':
+        return undeleted;
+      case 'snapshot.verified':
+        return this.verified(record, event);
+      case 'snapshot.damaged':
+        for (const blob of event.blobs) this.suspects.add(blob);
+        return { ...unlooked, damaged: event.findings };
+      default:
+        return record;
+    }
+  }
+
+  /** A part of the bytes is not all of them; and who looked less closely than before has not found that all is well again. */
+  private verified(record: SnapshotRecord, { at, level, subset }: StoredEvent & SnapshotVerified): SnapshotRecord {
+    const whole = level === 'data' && subset === undefined;
+    if (!whole && record.damaged !== undefined) return record;
+    const { damaged: _damaged, ...sound } = record;
+    return { ...sound, verified: { at, level: whole ? 'data' : 'structure' } };
+  }
+}

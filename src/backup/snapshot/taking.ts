@@ -1,0 +1,220 @@
+import { randomBytes } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import { SERVICE } from '../../config/service';
+import { hasCode } from '../../errors/has-code';
+import type { BlobName, StagedBlob } from '../../storage/blob-store.port';
+import { LOG_START } from '../../storage/event-log.port';
+import { hashOf } from '../../storage/stored-event';
+import { BackupHistory, type SnapshotCompleted } from './backup-history';
+import type { BackupKey } from './backup-key';
+import { type BackupRepository, bytesOf } from './backup-repository';
+import { ObjectIntake } from './object-intake';
+import { blobPath, segmentPath } from './read-manifest';
+import type { RegistryCut } from './registry-cut';
+import type { RegistrySource, Segment } from './registry-source';
+import { Refusal } from './snapshot-failure';
+import { type EventsObject, FORMAT, formatManifest, type SnapshotManifest, type SnapshotObject } from './snapshot-manifest';
+import { snapshotId, type SnapshotRecord, type Trigger } from './snapshot-records';
+import { signed, type SnapshotSeal } from './snapshot-seal';
+import type { TakingSteps, Watcher } from './taking-steps';
+
+/** How often a cut may be made anew because what it needs was taken away meanwhile: each time takes a deletion and a collection. */
+const ATTEMPTS = 20;
+
+/** What a snapshot is taken for, and how. */
+export interface TakeOptions extends Watcher {
+  readonly trigger: Trigger;
+  readonly actor: string;
+  readonly correlationId: string;
+  /** Reads and writes everything, whatever is there already: what is damaged is good again then. */
+  readonly rehash?: boolean;
+}
+
+/** One snapshot on its way: objects, then the manifest that names them, then the event that names the manifest, each durable before the next. */
+export class Taking {
+  private readonly logger = new Logger(Taking.name);
+  private readonly startedAt = new Date().toISOString();
+  private key: BackupKey | undefined;
+
+  constructor(
+    private readonly source: RegistrySource,
+    private readonly repository: BackupRepository,
+    private readonly seal: SnapshotSeal,
+    private readonly options: TakeOptions,
+    private readonly steps: TakingSteps,
+  ) {}
+
+  async run(): Promise<SnapshotRecord> {
+    this.steps.enter('preparing');
+    this.key = await this.seal.key(); // before anything is written
+    await this.repository.tidy();
+    const intake = new ObjectIntake(this.repository.blobs, await this.repository.history(), this.encryptingKey);
+    if (this.options.rehash !== true) await intake.learn(this.repository, this.key);
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const record = await this.attempt(intake);
+      if (record !== undefined) return record;
+    }
+    throw new Refusal('registry-moving', `what was to be copied was taken away ${ATTEMPTS} times`);
+  }
+
+  private get encryptingKey(): BackupKey | undefined {
+    return this.seal.encrypts ? this.key : undefined;
+  }
+
+  /** @returns undefined where the cut cannot be finished: a newer one must be made */
+  private async attempt(intake: ObjectIntake): Promise<SnapshotRecord | undefined> {
+    this.steps.enter('reading');
+    const cut = await this.source.cut();
+    this.steps.begin([...cut.needed.values(), ...cut.wanted.values()]);
+    const segments = await this.keepEvents(cut, intake);
+    this.steps.enter('copying');
+    const blobs = await this.keepBlobs(cut, intake);
+    if (blobs === undefined) return undefined;
+    const objects = [...segments, ...blobs].sort((a, b) => (a.path < b.path ? -1 : 1));
+    this.steps.enter('describing');
+    return this.complete(cut, objects, intake);
+  }
+
+  private async keepEvents({ lineage, position }: RegistryCut, intake: ObjectIntake): Promise<readonly EventsObject[]> {
+    const full = intake.fullSegments(lineage, position.seq);
+    const { last: seq, head: hash } = full.at(-1) ?? { last: 0, head: LOG_START.hash };
+    // an older folder may have been put in the place of the registry: from some event on its history is another
+    const same = await this.source.has({ seq, hash });
+    const segments = same ? [...full] : [];
+    const from = same ? { seq, hash } : LOG_START;
+    for await (const segment of this.source.segments(from, position)) segments.push(await this.keepSegment(segment, intake));
+    return segments;
+  }
+
+  private async keepSegment({ bytes, ...segment }: Segment, intake: ObjectIntake): Promise<EventsObject> {
+    const wanted = { kind: 'events', path: segmentPath(segment.first, segment.last), sha256: hashOf(bytes), bytes: bytes.length } as const;
+    this.steps.expect(bytes.length);
+    const kept = await this.steps.on(wanted.path, bytes.length, () => intake.keep(wanted, async () => this.steps.watch([bytes])));
+    return { ...wanted, ...segment, ...kept };
+  }
+
+  /**
+   * Nothing is held on to: what a collection takes away meanwhile is needed by nothing that is there by then, and so not by a newer cut.
+   * @returns undefined where that happened
+   */
+  private async keepBlobs({ needed, wanted }: RegistryCut, intake: ObjectIntake): Promise<readonly SnapshotObject[] | undefined> {
+    const objects: SnapshotObject[] = [];
+    for (const [name, bytes] of needed) {
+      const object = await this.keepBlob(name, bytes, intake);
+      if (object === undefined && !(await this.source.needs(name))) return undefined;
+      if (object === undefined) throw missing(name);
+      objects.push(object);
+    }
+    for (const [name, bytes] of wanted) {
+      const object = await this.keepBlob(name, bytes, intake).catch(ignoreDamage);
+      if (object !== undefined) objects.push(object);
+    }
+    return objects;
+  }
+
+  /** @returns undefined where it is not there */
+  private async keepBlob(name: BlobName, bytes: number, intake: ObjectIntake): Promise<SnapshotObject | undefined> {
+    const wanted = { kind: 'blob', path: blobPath(name), sha256: name.slice(0, 64), bytes } as const;
+    try {
+      const open = async (): Promise<AsyncIterable<unknown>> => this.steps.watch(await this.source.open(name));
+      return { ...wanted, ...(await this.steps.on(wanted.path, bytes, () => intake.keep(wanted, open))) };
+    } catch (error) {
+      if (hasCode(error, 'BLOB_MISSING')) return undefined;
+      throw error;
+    }
+  }
+
+  /** @returns undefined where objects were condemned meanwhile, and must be written again under their new names */
+  private async complete(cut: RegistryCut, objects: readonly SnapshotObject[], intake: ObjectIntake): Promise<SnapshotRecord | undefined> {
+    const history = await this.repository.history();
+    const manifest = this.manifestOf(cut, objects, history);
+    const bytes = formatManifest(manifest);
+    const { blobs } = this.repository;
+    const staged = await blobs.stage(once(bytes), bytes.length);
+    try {
+      const name = history.blobName(staged.digest);
+      await this.steps.on(blobPath(name), 0, () => blobs.put(staged, name));
+      this.steps.enter('committing');
+      const fields = this.completed(manifest, staged, intake);
+      const entry = await this.repository.commit((now) =>
+        intake.refresh(now, [...objects, { stored: name, storedBytes: bytes.length }]) ? fields : undefined,
+      );
+      if (entry === undefined) return undefined;
+      await this.keepCopy(manifest, staged);
+      const told = new BackupHistory();
+      told.apply(entry);
+      return told.snapshots.get(manifest.id);
+    } finally {
+      await staged.discard();
+    }
+  }
+
+  private manifestOf(
+    { position, lineage, createdAt, models }: RegistryCut,
+    objects: readonly SnapshotObject[],
+    history: BackupHistory,
+  ): SnapshotManifest {
+    const parent = [...history.snapshots.values()].findLast((record) => record.lineage === lineage);
+    const encryption = this.encryptingKey && { cipher: 'aes-256-gcm' as const, keyId: this.encryptingKey.id };
+    const manifest: SnapshotManifest = {
+      format: FORMAT,
+      tool: SERVICE,
+      id: snapshotId(createdAt, position.seq, randomBytes(2).toString('hex')),
+      createdAt,
+      trigger: this.options.trigger,
+      lineage,
+      seq: position.seq,
+      head: position.hash,
+      objects,
+      ...(parent && { parent: { id: parent.id, manifest: parent.manifest } }),
+      ...(encryption === undefined ? { models } : { encryption }),
+    };
+    return this.key === undefined ? manifest : signed(manifest, this.key);
+  }
+
+  private completed(manifest: SnapshotManifest, { digest, bytes }: StagedBlob, { newBytes, healed }: ObjectIntake): SnapshotCompleted {
+    const { id, seq, lineage, createdAt, trigger, objects, signature, encryption } = manifest;
+    const { actor, correlationId } = this.options;
+    return {
+      kind: 'snapshot.completed',
+      actor,
+      correlationId,
+      id,
+      registrySeq: seq,
+      lineage,
+      createdAt,
+      startedAt: this.startedAt,
+      trigger,
+      manifest: digest,
+      signed: signature !== undefined,
+      encrypted: encryption !== undefined,
+      objects: objects.length,
+      bytes: bytesOf(manifest),
+      newBytes: newBytes + bytes,
+      ...(healed.length > 0 && { healed }),
+    };
+  }
+
+  /** The snapshot is there: a copy for people that cannot be written is made by the next one. */
+  private async keepCopy({ id }: SnapshotManifest, staged: StagedBlob): Promise<void> {
+    try {
+      await this.repository.keepCopy(id, staged);
+    } catch (error) {
+      this.logger.warn('plain copy of a manifest not written', { snapshot: id, err: error });
+    }
+  }
+}
+
+/** What was deleted and may come back is taken along as far as it is good: it must not keep the rest from being saved. */
+function ignoreDamage(error: unknown): undefined {
+  if (!(error instanceof Refusal)) throw error;
+}
+
+function missing(name: BlobName): Refusal {
+  const detail = `the blob ${name} is missing in the registry: upload its file again, or delete its version`;
+  return new Refusal('registry-damaged', detail, [blobPath(name)]);
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+}

@@ -1,0 +1,134 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BackupRepository } from '../../src/backup/snapshot/backup-repository';
+import { RegistrySource } from '../../src/backup/snapshot/registry-source';
+import type { SnapshotRecord } from '../../src/backup/snapshot/snapshot-records';
+import { SnapshotSeal } from '../../src/backup/snapshot/snapshot-seal';
+import { SnapshotTaker } from '../../src/backup/snapshot/snapshot-taker';
+import type { TakeOptions } from '../../src/backup/snapshot/taking';
+import { SnapshotVerifier } from '../../src/backup/verify/snapshot-verifier';
+import { BackupConfig } from '../../src/config/app-config';
+import { FileBlobStore } from '../../src/storage/file-blob.store';
+import { FileEventLog } from '../../src/storage/file-event.log';
+import { RegistryHouse } from '../process/registry-house';
+
+export const KEY = 'one key of more than thirty-two bytes, kept elsewhere';
+export const OTHER_KEY = 'another key of more than thirty-two bytes, quite so';
+
+/** What differs from a house of defaults. */
+export interface BackupSettings {
+  readonly key?: string;
+  readonly encrypt?: boolean;
+}
+
+/** Blobs that count what is written and tell before one is opened. */
+export class CountedBlobs extends FileBlobStore {
+  stagedBytes = 0;
+  beforeOpen: (name: string) => Promise<void> = async () => {};
+
+  override async stage(...args: Parameters<FileBlobStore['stage']>): ReturnType<FileBlobStore['stage']> {
+    const staged = await super.stage(...args);
+    this.stagedBytes += staged.bytes;
+    return staged;
+  }
+
+  override async open(...args: Parameters<FileBlobStore['open']>): ReturnType<FileBlobStore['open']> {
+    await this.beforeOpen(args[0]);
+    return super.open(...args);
+  }
+}
+
+/** A registry in a folder, and its snapshots in the one beside it. */
+export class BackupHouse {
+  readonly root: string;
+  readonly registry: RegistryHouse;
+  readonly registryBlobs: CountedBlobs;
+  readonly blobs: CountedBlobs;
+  readonly repository: BackupRepository;
+  readonly taker: SnapshotTaker;
+  readonly verifier: SnapshotVerifier;
+
+  private constructor(root: string, { key, encrypt = false }: BackupSettings) {
+    this.root = root;
+    const config = Object.assign(new BackupConfig(), {
+      backupsDir: this.backups,
+      keyFile: key === undefined ? '' : this.keyFile(key),
+      encrypt: encrypt ? 'on' : 'off',
+    });
+    this.registryBlobs = new CountedBlobs(this.models);
+    this.registry = new RegistryHouse(this.registryBlobs, new FileEventLog(this.models));
+    this.blobs = new CountedBlobs(this.backups);
+    const seal = new SnapshotSeal(config);
+    const { state, journal, log } = this.registry;
+    this.repository = new BackupRepository(this.blobs, new FileEventLog(this.backups), seal, config);
+    this.taker = new SnapshotTaker(new RegistrySource(state, journal, log, this.registryBlobs), this.repository, seal);
+    this.verifier = new SnapshotVerifier(this.repository, seal);
+  }
+
+  static async fresh(settings: BackupSettings = {}): Promise<BackupHouse> {
+    return BackupHouse.on(mkdtempSync(join(tmpdir(), 'analytics-api-backup-')), settings);
+  }
+
+  /** Another process on the same folders. */
+  static async on(root: string, settings: BackupSettings = {}): Promise<BackupHouse> {
+    const house = new BackupHouse(root, settings);
+    await house.registry.journal.onModuleInit();
+    return house;
+  }
+
+  get models(): string {
+    return join(this.root, 'models');
+  }
+
+  get backups(): string {
+    return join(this.root, 'backups');
+  }
+
+  take(more: Partial<TakeOptions> = {}): Promise<SnapshotRecord> {
+    return this.taker.take({ trigger: 'manual', actor: 'ada', correlationId: 'test', ...more });
+  }
+
+  async publish(model: string, content: string): Promise<number> {
+    const { record } = await this.registry.publish(model, content);
+    return record.version;
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.root, { recursive: true, force: true });
+  }
+
+  /** Where a blob of `backups/` lies. */
+  pathOf(stored: string): string {
+    return join(this.backups, 'blobs', 'sha256', stored.slice(0, 2), stored);
+  }
+
+  private keyFile(key: string): string {
+    const path = join(this.root, 'key');
+    writeFileSync(path, key, { mode: 0o600 });
+    return path;
+  }
+}
+
+/** Flips one bit of a file. */
+export async function flipBit(path: string, at: number, bit: number): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[at] = (bytes[at] as number) ^ (1 << bit);
+  await rewrite(path, bytes);
+}
+
+/** Puts other bytes where a file is, as somebody does who may write there. */
+export async function rewrite(path: string, bytes: Uint8Array | string): Promise<void> {
+  await mkdir(join(path, '..'), { recursive: true });
+  await rm(path, { force: true });
+  writeFileSync(path, bytes, { mode: 0o444 });
+}
+
+/** Whether there is something. */
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

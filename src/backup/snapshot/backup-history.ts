@@ -42,10 +42,11 @@ export interface SnapshotFoundDamaged extends EventFields {
   readonly blobs: readonly BlobName[];
 }
 
-/** A snapshot is out of sight from here on, and comes back by an event until its objects are collected. */
+/** Snapshots are out of sight from here on, and come back by an event until their objects are collected. */
 export interface SnapshotDeleted extends EventFields {
   readonly kind: 'snapshot.deleted';
-  readonly id: SnapshotId;
+  /** All that went by one decision: it is done whole, or not at all. */
+  readonly ids: readonly SnapshotId[];
   readonly reason: string;
 }
 
@@ -65,6 +66,8 @@ export interface BackupBlobsCondemned extends EventFields {
 export type BackupEvent =
   SnapshotCompleted | SnapshotVerified | SnapshotFoundDamaged | SnapshotDeleted | SnapshotUndeleted | BackupBlobsCondemned;
 
+const ABOUT_ONE: readonly string[] = ['snapshot.verified', 'snapshot.damaged', 'snapshot.undeleted'];
+
 /** What the log of `backups/` says, as far as it was read. */
 export class BackupHistory {
   private readonly known = new Map<SnapshotId, SnapshotRecord>();
@@ -73,6 +76,12 @@ export class BackupHistory {
   /** Blobs that a verification found damaged, and nobody has written again. */
   readonly suspects = new Set<BlobName>();
   private at: LogPosition = LOG_START;
+  private unknown: { readonly kind: string; readonly seq: number } | undefined;
+
+  /** The first event that this version of the service does not understand, if there is one: a newer version wrote it. */
+  get foreign(): { readonly kind: string; readonly seq: number } | undefined {
+    return this.unknown;
+  }
 
   /** How far it was read. */
   get position(): LogPosition {
@@ -101,8 +110,19 @@ export class BackupHistory {
     const said = event as StoredEvent & BackupEvent;
     if (said.kind === 'blobs.condemned') return this.condemn(said.digests, said.seq);
     if (said.kind === 'snapshot.completed') return this.complete(said);
+    if (said.kind === 'snapshot.deleted') return this.delete(said);
+    if (!ABOUT_ONE.includes(said.kind)) this.unknown ??= { kind: event.kind, seq: event.seq };
     const record = this.known.get((said as { id?: string }).id ?? '');
     if (record !== undefined) this.known.set(record.id, this.changed(record, said));
+  }
+
+  private delete({ ids, at, reason }: StoredEvent & SnapshotDeleted): void {
+    for (const id of ids) {
+      const record = this.known.get(id);
+      if (record === undefined) continue;
+      const { undeleted: _undeleted, ...there } = record;
+      this.known.set(id, { ...there, deleted: { at, reason } });
+    }
   }
 
   private condemn(digests: readonly string[], seq: number): void {
@@ -120,13 +140,11 @@ export class BackupHistory {
   }
 
   private changed(record: SnapshotRecord, event: StoredEvent & BackupEvent): SnapshotRecord {
-    const { deleted: _deleted, ...undeleted } = record;
+    const { deleted: _deleted, ...there } = record;
     const { verified: _verified, damaged: _damaged, ...unlooked } = record;
     switch (event.kind) {
-      case 'snapshot.deleted':
-        return { ...record, deleted: { at: event.at, reason: event.reason } };
       case 'snapshot.undeleted':
-        return undeleted;
+        return { ...there, undeleted: { at: event.at } };
       case 'snapshot.verified':
         return this.verified(record, event);
       case 'snapshot.damaged':

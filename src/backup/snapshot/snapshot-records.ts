@@ -35,6 +35,8 @@ export interface SnapshotRecord {
   readonly verified?: { readonly at: string; readonly level: VerifyLevel };
   /** A tombstone; undone by `snapshot.undeleted` until what it names is collected. */
   readonly deleted?: { readonly at: string; readonly reason: string };
+  /** Brought back by a person: it stays until a person deletes it. */
+  readonly undeleted?: { readonly at: string };
   /** What is wrong with it: what the disk lacks, and what a verification found since the last that found nothing. Never empty. */
   readonly damaged?: readonly string[];
 }

@@ -26,8 +26,8 @@ export class PlanOutdated extends AppError {
 export class SnapshotCollected extends AppError {
   readonly code = 'SNAPSHOT_COLLECTED';
   readonly kind = 'conflict' as const;
-  constructor(id: string, missing: number) {
-    super(`The snapshot ${id} was deleted too long ago: ${missing} of its objects are gone`, { actual: `${missing} objects are gone` });
+  constructor(id: string, missing: number, options?: ErrorOptions) {
+    super(`The snapshot ${id} was deleted too long ago: what it needs is gone`, { actual: `${missing} of its objects are gone` }, options);
   }
 }
 
@@ -53,7 +53,7 @@ export class NewestVerified extends AppError {
 export class CollectionRefused extends AppError {
   readonly code = 'COLLECTION_REFUSED';
   readonly kind = 'unavailable' as const;
-  constructor(id: string, options?: ErrorOptions) {
-    super(`No object was taken away: what the snapshot ${id} needs cannot be read`, { actual: id }, options);
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`Nothing was deleted: ${reason}`, { actual: reason }, options);
   }
 }

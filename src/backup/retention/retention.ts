@@ -68,6 +68,15 @@ export function retain(policy: RetentionPolicy, snapshots: readonly Retained[], 
   });
 }
 
+/** The one that a restore would take: the newest verified one, of those that are not dated after `now`. */
+export function newestVerified<Snapshot extends Retained>(snapshots: Iterable<Snapshot>, now: Date): Snapshot | undefined {
+  const counting = [...snapshots].filter((snapshot) => snapshot.deleted === undefined && isGood(snapshot));
+  const dated = counting.map((snapshot) => ({ snapshot, id: snapshot.id, at: Date.parse(snapshot.createdAt) }));
+  const past = dated.filter(({ at }) => at <= now.getTime());
+  return past.reduce<(typeof past)[number] | undefined>((newest, each) => (newest && isNewer(newest, each) ? newest : each), undefined)
+    ?.snapshot;
+}
+
 /** The rules that keep a snapshot. Asked only what is newer than it, so one that is no more than looked at pushes nothing out. */
 function ruleReasons(policy: RetentionPolicy, snapshot: Dated, counting: readonly Dated[]): string[] {
   const newer = counting.filter((other) => isNewer(other, snapshot));
@@ -84,11 +93,12 @@ function ruleReasons(policy: RetentionPolicy, snapshot: Dated, counting: readonl
 }
 
 /** Of two with one time the ids decide, so that the order is the same every time. */
-function isNewer(a: Dated, b: Dated): boolean {
+function isNewer(a: Pick<Dated, 'id' | 'at'>, b: Pick<Dated, 'id' | 'at'>): boolean {
   return a.at === b.at ? a.id > b.id : a.at > b.at;
 }
 
-function isGood({ verified, damaged }: Retained): boolean {
+/** Found good, and nothing was missed since. */
+export function isGood({ verified, damaged }: Retained): boolean {
   return verified !== undefined && (damaged === undefined || damaged.length === 0);
 }
 

@@ -1,0 +1,91 @@
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { ObjectCollector } from '../../src/backup/retention/object-collector';
+import { Pruner } from '../../src/backup/retention/pruner';
+import { UnreferencedObjects } from '../../src/backup/retention/unreferenced-objects';
+import { BackupRepository } from '../../src/backup/snapshot/backup-repository';
+import { RegistrySource } from '../../src/backup/snapshot/registry-source';
+import type { SnapshotRecord, Trigger } from '../../src/backup/snapshot/snapshot-records';
+import { SnapshotSeal } from '../../src/backup/snapshot/snapshot-seal';
+import { SnapshotTaker } from '../../src/backup/snapshot/snapshot-taker';
+import { SnapshotVerifier } from '../../src/backup/verify/snapshot-verifier';
+import { BackupConfig } from '../../src/config/app-config';
+import type { BlobName, BlobStore } from '../../src/storage/blob-store.port';
+import { LOG_START, type StoredEvent } from '../../src/storage/event-log.port';
+import { FileBlobStore } from '../../src/storage/file-blob.store';
+import { FileEventLog } from '../../src/storage/file-event.log';
+import { RegistryHouse } from '../process/registry-house';
+
+/** A process with a registry and its backups, both folders of one root: others may work there too. */
+export class BackupPlace {
+  readonly config: BackupConfig;
+  readonly house: RegistryHouse;
+  readonly log: FileEventLog;
+  readonly repository: BackupRepository;
+  readonly collector: ObjectCollector;
+  readonly unreferenced: UnreferencedObjects;
+  readonly pruner: Pruner;
+  readonly taker: SnapshotTaker;
+  readonly verifier: SnapshotVerifier;
+
+  private constructor(
+    readonly root: string,
+    settings: Partial<BackupConfig>,
+    readonly blobs: BlobStore,
+    registry: string,
+  ) {
+    this.config = Object.assign(new BackupConfig(), settings, { backupsDir: join(root, 'backups') });
+    const models = join(root, registry);
+    this.house = new RegistryHouse(new FileBlobStore(models), new FileEventLog(models));
+    this.log = new FileEventLog(this.config.backupsDir);
+    const seal = new SnapshotSeal(this.config);
+    const { state, journal, log, blobs: modelBlobs } = this.house;
+    this.repository = new BackupRepository(blobs, this.log, seal, this.config);
+    this.taker = new SnapshotTaker(new RegistrySource(state, journal, log, modelBlobs), this.repository, seal);
+    this.verifier = new SnapshotVerifier(this.repository, seal);
+    this.unreferenced = new UnreferencedObjects(this.config);
+    this.collector = new ObjectCollector(this.repository, this.unreferenced);
+    this.pruner = new Pruner(this.config, this.repository, this.collector);
+  }
+
+  /** @param blobs those of `backups/`; default: files @param registry folder of the registry in the root */
+  static async on(
+    root: string,
+    settings: Partial<BackupConfig> = {},
+    blobs: BlobStore = new FileBlobStore(join(root, 'backups')),
+    registry = 'models',
+  ): Promise<BackupPlace> {
+    const place = new BackupPlace(root, settings, blobs, registry);
+    await place.house.journal.onModuleInit();
+    return place;
+  }
+
+  /** Takes a snapshot, unless it is told otherwise of another file each time, and verifies it. */
+  async backup(content?: string, trigger: Trigger = 'manual'): Promise<SnapshotRecord> {
+    if (content !== undefined) await this.house.publish(`m${content.length}`, content);
+    const record = await this.taker.take({ trigger, actor: 'ada', correlationId: 'c' });
+    await this.verifier.verify(record.id, { level: 'structure' });
+    return record;
+  }
+
+  /** Names of the blobs of `backups/`. */
+  async stored(): Promise<readonly BlobName[]> {
+    return (await Readable.from(this.blobs.list()).toArray()).map(({ name }) => name as BlobName);
+  }
+
+  async events(kind: string): Promise<readonly StoredEvent[]> {
+    const entries = await Readable.from(this.log.read(LOG_START)).toArray();
+    return entries.map(({ event }) => event as StoredEvent).filter((event) => event.kind === kind);
+  }
+
+  /** What the snapshots that are there lack, every byte looked at. */
+  async faults(): Promise<readonly unknown[]> {
+    const faults: unknown[] = [];
+    for (const { id, deleted, damaged } of await this.repository.list()) {
+      if (deleted !== undefined) continue;
+      const { findings } = await this.verifier.verify(id, { level: 'data' });
+      if (findings.length > 0 || damaged !== undefined) faults.push({ id, damaged, findings });
+    }
+    return faults;
+  }
+}

@@ -1,0 +1,74 @@
+import { mkdtempSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Logger } from '@nestjs/common';
+import { ObjectCollector, type CollectionPlan } from '../../src/backup/retention/object-collector';
+import { Pruner } from '../../src/backup/retention/pruner';
+import { DurableFiles } from '../../src/storage/durable-files';
+import { BackupPlace } from './backup-place';
+
+/** 500 by `PRUNE_ROUNDS=500`. */
+const ROUNDS = Number(process.env['PRUNE_ROUNDS'] ?? 60);
+const KEEP = { keepLast: 1, keepDaily: 0 };
+
+/** A mutant: takes objects away without the event that gives them another name. */
+class SilentCollector extends ObjectCollector {
+  override collect(plan: CollectionPlan, minAgeMs: number, at: Date, actor: string): Promise<void> {
+    return super.collect({ ...plan, condemn: [] }, minAgeMs, at, actor);
+  }
+}
+
+describe('a prune beside backups, without any time between its two looks', () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'prune-beside-'));
+
+  beforeAll(() => {
+    Logger.overrideLogger(false);
+    jest.spyOn(DurableFiles.prototype, 'flush').mockResolvedValue();
+  });
+  afterAll(async () => {
+    jest.restoreAllMocks();
+    await rm(scratch, { recursive: true, force: true });
+  });
+
+  /**
+   * Two registries are saved in turn into one folder, and only one snapshot is kept: what the one needs is needed by nobody as soon as
+   * the other is saved, and a moment later it is needed again.
+   * @returns what any snapshot lacked after a round, and how many names were given anew
+   */
+  const rounds = async (count: number, collectorOf: (place: BackupPlace) => ObjectCollector) => {
+    const root = await mkdtemp(join(scratch, 'place-'));
+    const savers = [await BackupPlace.on(root, KEEP), await BackupPlace.on(root, KEEP, undefined, 'others')];
+    for (const [at, { house }] of savers.entries()) for (const name of ['a', 'b', 'c']) await house.publish(name, `${at} ${name}`);
+    const pruners = [await BackupPlace.on(root, KEEP), await BackupPlace.on(root, KEEP)].map(
+      (place) => new Pruner(place.config, place.repository, collectorOf(place)),
+    );
+    const pruneOften = async (pruner: Pruner): Promise<void> => {
+      // one that finds no quiet moment leaves it to the next
+      for (let time = 0; time < 4; time++)
+        await pruner.prune('ada', 0).catch((error: { code?: string }) => expect(error.code).toBe('PLAN_OUTDATED'));
+    };
+    const faults: unknown[] = [];
+    for (let round = 0; round < count && faults.length === 0; round++) {
+      const saver = savers[round % 2]!;
+      await Promise.all([saver.backup(), ...pruners.map((pruner) => pruneOften(pruner))]);
+      faults.push(...(await saver.faults()));
+    }
+    const stored = await savers[0]!.stored();
+    const condemned = await savers[0]!.events('blobs.condemned');
+    await rm(root, { recursive: true });
+    return { faults, renamed: stored.filter((name) => name.length > 64).length, condemned: condemned.length };
+  };
+
+  it(`takes nothing away that a snapshot needs, in ${ROUNDS} rounds of two backups and two collectors`, async () => {
+    const { faults, renamed, condemned } = await rounds(ROUNDS, ({ collector }) => collector);
+    expect(faults).toEqual([]);
+    expect(renamed).toBeGreaterThan(0);
+    expect(condemned).toBeGreaterThan(ROUNDS / 4);
+  }, 600_000);
+
+  it('would do so without its event: the test finds that', async () => {
+    const { faults } = await rounds(60, ({ repository, unreferenced }) => new SilentCollector(repository, unreferenced));
+    expect(faults).not.toEqual([]);
+  }, 60_000);
+});

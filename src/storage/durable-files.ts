@@ -53,13 +53,17 @@ export class DurableFiles {
 
   /** Gives the file at `staged` a second name. Its bytes must be flushed. @returns false where the name is taken */
   async claim(staged: string, path: string): Promise<boolean> {
-    await this.anchor(resolve(dirname(path))); // else the way up from a relative one would never come to the root
+    const folder = resolve(dirname(path)); // else the way up from a relative one would never come to the root
+    const wasThere = this.anchored.has(folder);
+    await this.anchor(folder);
     try {
       await link(staged, path);
       return true;
     } catch (error) {
       if (hasCode(error, 'EEXIST')) return false;
-      throw error;
+      if (!hasCode(error, 'ENOENT') || !wasThere) throw error;
+      this.anchored.clear(); // somebody took the folder away behind our back: it is made once more
+      return this.claim(staged, path);
     }
   }
 

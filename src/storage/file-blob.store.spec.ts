@@ -75,6 +75,13 @@ describe(`${FileBlobStore.name} on disk`, () => {
     expect(await files()).toEqual([PATH]);
   });
 
+  it('makes a folder again that somebody took away', async () => {
+    await put('bytes');
+    await rm(join(root, 'blobs'), { recursive: true });
+    await put('bytes');
+    expect(await files()).toEqual([PATH]);
+  });
+
   it('makes its folder with the first blob', async () => {
     root = join(root, 'not', 'there', 'yet');
     store = new FileBlobStore(root);

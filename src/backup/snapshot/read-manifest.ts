@@ -102,10 +102,10 @@ function refuseContradiction({ objects, encryption, seq, head }: SnapshotManifes
 function refuseGap(segments: readonly EventsObject[], seq: number, head: string): void {
   let last = { seq: LOG_START.seq, hash: LOG_START.hash };
   for (const segment of segments) {
-    const full = segment.last === segment.first + SEGMENT - 1;
-    const fits = segment.first === last.seq + 1 && segment.previous === last.hash && (full || segment.last === seq);
-    if (!fits || segment.last < segment.first || segment.last > seq)
-      throw refused(`its events ${segment.first} to ${segment.last} do not fit`);
+    const events = segment.last - segment.first + 1;
+    const follows = segment.first === last.seq + 1 && segment.previous === last.hash;
+    const ends = events === SEGMENT || (events > 0 && events < SEGMENT && segment.last === seq); // only the last one may be shorter
+    if (!follows || !ends) throw refused(`its events ${segment.first} to ${segment.last} do not fit`);
     last = { seq: segment.last, hash: segment.head };
   }
   if (last.seq !== seq || last.hash !== head) throw refused('its events are not all there');

@@ -22,7 +22,7 @@ export class TakingSteps {
     return this.now;
   }
 
-  /** What is being worked on. */
+  /** What failed first. */
   get object(): string | undefined {
     return this.at;
   }
@@ -46,23 +46,25 @@ export class TakingSteps {
     this.allObjects++;
   }
 
-  /** Does the work of an object, and counts it whole, read or not. */
-  async on<T>(path: string, bytes: number, work: () => Promise<T>): Promise<T> {
-    this.at = path;
-    const before = this.doneBytes;
-    const result = await work();
-    this.doneBytes = before + bytes;
-    this.doneObjects++;
-    this.report();
-    return result;
-  }
-
-  /** Hands on what is read, and counts it. */
-  async *watch(source: AsyncIterable<unknown> | Iterable<unknown>): AsyncIterable<Uint8Array> {
-    for await (const chunk of source) {
-      yield chunk as Uint8Array;
-      this.doneBytes += (chunk as Uint8Array).length;
+  /**
+   * Does the work of an object, and counts it whole, read or not.
+   * @param work is given what hands on bytes and counts them
+   */
+  async on<T>(path: string, bytes: number, work: (watch: Watch) => Promise<T>): Promise<T> {
+    let counted = 0;
+    const count = (more: number): void => {
+      counted += more;
+      this.doneBytes += more;
       this.report();
+    };
+    try {
+      const result = await work((source) => counting(source, count));
+      count(bytes - counted);
+      this.doneObjects++;
+      return result;
+    } catch (error) {
+      this.at ??= path;
+      throw error;
     }
   }
 
@@ -70,5 +72,15 @@ export class TakingSteps {
     const { doneBytes, allBytes, doneObjects, allObjects } = this;
     this.watcher.signal?.throwIfAborted();
     this.watcher.progress?.({ phase: this.now, doneBytes, allBytes, doneObjects, allObjects });
+  }
+}
+
+/** Hands on what is read. */
+export type Watch = (source: AsyncIterable<unknown> | Iterable<unknown>) => AsyncIterable<Uint8Array>;
+
+async function* counting(source: AsyncIterable<unknown> | Iterable<unknown>, count: (bytes: number) => void): AsyncIterable<Uint8Array> {
+  for await (const chunk of source) {
+    yield chunk as Uint8Array;
+    count((chunk as Uint8Array).length);
   }
 }

@@ -12,6 +12,7 @@ import { ObjectIntake } from './object-intake';
 import { blobPath, segmentPath } from './read-manifest';
 import type { RegistryCut } from './registry-cut';
 import type { RegistrySource, Segment } from './registry-source';
+import { inLanes } from './in-lanes';
 import { Refusal } from './snapshot-failure';
 import { type EventsObject, FORMAT, formatManifest, type SnapshotManifest, type SnapshotObject } from './snapshot-manifest';
 import { snapshotId, type SnapshotRecord, type Trigger } from './snapshot-records';
@@ -20,6 +21,9 @@ import type { TakingSteps, Watcher } from './taking-steps';
 
 /** How often a cut may be made anew because what it needs was taken away meanwhile: each time takes a deletion and a collection. */
 const ATTEMPTS = 20;
+
+/** So many objects at a time: while one waits for the disk to confirm it, the next is read. */
+const LANES = 4;
 
 /** What a snapshot is taken for, and how. */
 export interface TakeOptions extends Watcher {
@@ -89,7 +93,7 @@ export class Taking {
   private async keepSegment({ bytes, ...segment }: Segment, intake: ObjectIntake): Promise<EventsObject> {
     const wanted = { kind: 'events', path: segmentPath(segment.first, segment.last), sha256: hashOf(bytes), bytes: bytes.length } as const;
     this.steps.expect(bytes.length);
-    const kept = await this.steps.on(wanted.path, bytes.length, () => intake.keep(wanted, async () => this.steps.watch([bytes])));
+    const kept = await this.steps.on(wanted.path, bytes.length, (watch) => intake.keep(wanted, async () => watch([bytes])));
     return { ...wanted, ...segment, ...kept };
   }
 
@@ -99,25 +103,26 @@ export class Taking {
    */
   private async keepBlobs({ needed, wanted }: RegistryCut, intake: ObjectIntake): Promise<readonly SnapshotObject[] | undefined> {
     const objects: SnapshotObject[] = [];
-    for (const [name, bytes] of needed) {
-      const object = await this.keepBlob(name, bytes, intake);
-      if (object === undefined && !(await this.source.needs(name))) return undefined;
-      if (object === undefined) throw missing(name);
-      objects.push(object);
-    }
-    for (const [name, bytes] of wanted) {
+    let moved = false;
+    await inLanes(LANES, needed, async ([name, bytes]) => {
+      const object = moved ? undefined : await this.keepBlob(name, bytes, intake);
+      if (object !== undefined) objects.push(object);
+      else if (!moved && (await this.source.needs(name))) throw missing(name);
+      else moved = true;
+    });
+    await inLanes(LANES, moved ? [] : wanted, async ([name, bytes]) => {
       const object = await this.keepBlob(name, bytes, intake).catch(ignoreDamage);
       if (object !== undefined) objects.push(object);
-    }
-    return objects;
+    });
+    return moved ? undefined : objects;
   }
 
   /** @returns undefined where it is not there */
   private async keepBlob(name: BlobName, bytes: number, intake: ObjectIntake): Promise<SnapshotObject | undefined> {
     const wanted = { kind: 'blob', path: blobPath(name), sha256: name.slice(0, 64), bytes } as const;
     try {
-      const open = async (): Promise<AsyncIterable<unknown>> => this.steps.watch(await this.source.open(name));
-      return { ...wanted, ...(await this.steps.on(wanted.path, bytes, () => intake.keep(wanted, open))) };
+      const kept = await this.steps.on(wanted.path, bytes, (watch) => intake.keep(wanted, async () => watch(await this.source.open(name))));
+      return { ...wanted, ...kept };
     } catch (error) {
       if (hasCode(error, 'BLOB_MISSING')) return undefined;
       throw error;

@@ -1,0 +1,143 @@
+import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { BackupConfig } from '../config/app-config';
+import { hasCode } from '../errors/has-code';
+import { BackupLog, RegistryLog } from '../storage/event-log.port';
+import { type BackupFigures, figuresOf, type RunOutcome, worriesOf } from './backup-figures';
+import { BackupMetrics } from './backup.metrics';
+import { CronSchedule } from './schedule/cron-schedule';
+import { BackupHistory } from './snapshot/backup-history';
+import { BackupRepository } from './snapshot/backup-repository';
+import type { SnapshotId, SnapshotRecord } from './snapshot/snapshot-records';
+import { VerifyCoverage } from './verify-coverage';
+
+const EVERY_MS = 15_000;
+/** The log tells who took, verified and deleted; only a look at the disk tells what was lost behind everybody's back. */
+const LOOKS_EVERY = 40;
+
+/** What is known of the backups: derived from the log of `backups/`, so that a restart forgets nothing but how runs of this process ended. */
+@Injectable()
+export class BackupJournal implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger(BackupJournal.name);
+  private readonly schedule: CronSchedule | undefined;
+  private readonly history = new BackupHistory();
+  private readonly coverage = new VerifyCoverage();
+  private lost: ReadonlyMap<SnapshotId, readonly string[]> = new Map();
+  private began: Date | undefined;
+  private last: RunOutcome | undefined;
+  private reading: Promise<unknown> = Promise.resolve();
+  private timer: NodeJS.Timeout | undefined;
+  private ticks = 0;
+  private running: Promise<void> | undefined;
+  private failing = false;
+
+  constructor(
+    config: BackupConfig,
+    private readonly log: BackupLog,
+    private readonly registry: RegistryLog,
+    private readonly repository: BackupRepository,
+    private readonly metrics: BackupMetrics,
+  ) {
+    this.schedule = CronSchedule.of(config);
+  }
+
+  onApplicationBootstrap(): void {
+    this.metrics.showStatus(true);
+    void this.tick();
+    this.timer = setInterval(() => void this.tick(), EVERY_MS).unref();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    await this.running;
+  }
+
+  /** How the last run of this process ended; `undefined` before its first. One that was skipped says nothing of the backups. */
+  get lastRun(): RunOutcome | undefined {
+    return this.last;
+  }
+
+  /** @throws LogDamaged; the error of the disk */
+  async figures(now = new Date()): Promise<BackupFigures> {
+    const records = (await this.records()).map((record) => this.withLosses(record));
+    return figuresOf(records, { now, since: await this.beginning(now), intervalMs: this.schedule?.intervalMs(now) });
+  }
+
+  /** What people should look at; empty where all is well. @throws as `figures` */
+  worries(figures: BackupFigures): readonly string[] {
+    return worriesOf(figures, this.last);
+  }
+
+  /** When the newest snapshot was made that is not dated after now, whoever took it; else when the registry began. */
+  async lastCut(now: Date): Promise<Date> {
+    const cuts = (await this.records()).map(({ createdAt }) => Date.parse(createdAt)).filter((at) => at <= now.getTime());
+    return cuts.length === 0 ? this.beginning(now) : new Date(Math.max(...cuts));
+  }
+
+  /** Of the snapshots that the schedule took, deleted ones too: how many. */
+  async scheduledCount(): Promise<number> {
+    return (await this.records()).filter(({ trigger }) => trigger === 'schedule').length;
+  }
+
+  /** A run has ended. */
+  async record(outcome: RunOutcome): Promise<void> {
+    this.metrics.countRun(outcome);
+    if (outcome.outcome === 'skipped') return;
+    this.last = outcome;
+    this.metrics.showStatus(outcome.outcome === 'completed');
+    await this.tick();
+  }
+
+  /** Brings the figures of Prometheus up to date. One that runs is joined. Never rejects; a failure is logged once until it is over. */
+  tick(): Promise<void> {
+    this.running ??= this.refresh().finally(() => {
+      this.running = undefined;
+    });
+    return this.running;
+  }
+
+  /** Looks what the disk lacks. */
+  async look(): Promise<void> {
+    const found = await this.repository.list();
+    this.lost = new Map(found.flatMap(({ id, damaged }) => (damaged === undefined ? [] : [[id, damaged]])));
+  }
+
+  private async refresh(): Promise<void> {
+    try {
+      if (this.ticks++ % LOOKS_EVERY === 0) await this.look();
+      const now = new Date();
+      this.metrics.show(await this.figures(now), this.coverage.ratio(now));
+      this.failing = false;
+    } catch (error) {
+      if (!this.failing) this.logger.error('the backups cannot be looked at', { err: error });
+      this.failing = true;
+    }
+  }
+
+  /** The log is read on, one reader at a time. */
+  private records(): Promise<readonly SnapshotRecord[]> {
+    const turn = this.reading.then(async () => {
+      for await (const entry of this.log.read(this.history.position)) {
+        this.history.apply(entry);
+        this.coverage.apply(entry.event);
+      }
+      return [...this.history.snapshots.values()];
+    });
+    this.reading = turn.catch(() => {});
+    return turn;
+  }
+
+  private withLosses(record: SnapshotRecord): SnapshotRecord {
+    const lost = this.lost.get(record.id);
+    return lost === undefined ? record : { ...record, damaged: lost };
+  }
+
+  /** Before there was anything to lose nothing could be saved. */
+  private async beginning(now: Date): Promise<Date> {
+    try {
+      this.began ??= new Date((await this.registry.event(1)).at);
+    } catch (error) {
+      if (!hasCode(error, 'LOG_DAMAGED')) throw error;
+    }
+    return this.began ?? now;
+  }
+}

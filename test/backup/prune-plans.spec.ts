@@ -11,7 +11,7 @@ import { BackupPlace } from './backup-place';
 const HOUR_MS = 3_600_000;
 const START = Date.UTC(2026, 10, 1, 3);
 /** 1,000 by `PRUNE_HISTORIES=1000`. */
-const HISTORIES = Number(process.env['PRUNE_HISTORIES'] ?? 100);
+const HISTORIES = Number(process.env['PRUNE_HISTORIES'] ?? 60);
 
 /** What may happen to backups between two prunes. */
 type Step = readonly ['pass', number] | readonly ['snapshot' | 'unverified' | 'left' | 'delete' | 'undelete' | 'prune', number];

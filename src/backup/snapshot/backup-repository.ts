@@ -129,12 +129,13 @@ export class BackupRepository {
     });
   }
 
-  /** Takes away what processes left that are gone, and makes plain copies again that are missing. */
+  /** Takes away what processes left that are gone, and plain copies of what is deleted; makes those again that are missing. */
   async tidy(): Promise<void> {
     await sweepStaging(this.files.root, DAY_MS);
     const history = await this.history();
     for (const { id, deleted } of history.snapshots.values()) {
-      if (deleted === undefined && (await this.copyOf(id)) === undefined) await this.copyAgain(id, history);
+      if (deleted !== undefined) await discardFile(this.pathOfCopy(id));
+      else if ((await this.copyOf(id)) === undefined) await this.copyAgain(id, history);
     }
   }
 
@@ -178,8 +179,9 @@ export class BackupRepository {
     return records;
   }
 
-  /** A record, and what the disk lacks of it. */
+  /** A record, and what the disk lacks of it. Of what is deleted anything may be gone. */
   private async seen(record: SnapshotRecord, history: BackupHistory, scan: Scan): Promise<SnapshotRecord> {
+    if (record.deleted !== undefined) return record;
     const damaged = [...(record.damaged ?? []), ...(await this.lacks(record, history, scan))];
     return damaged.length === 0 ? record : { ...record, damaged };
   }

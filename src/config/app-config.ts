@@ -1,4 +1,5 @@
-import { IsIn, IsInt, IsNotEmpty, IsString, Matches, Max, Min } from 'class-validator';
+import { IsIn, IsInt, IsNotEmpty, IsString, IsTimeZone, Matches, Max, Min } from 'class-validator';
+import { IsSchedule } from './cron-expression';
 import { Setting } from './setting';
 
 const MIB = 2 ** 20;
@@ -186,11 +187,11 @@ export class BackupConfig {
     'BACKUP_SCHEDULE',
     'When a snapshot is taken: minute, hour, day of the month, month, day of the week, as cron has them; or `off`.',
   )
-  @Matches(/^(off|[0-9A-Za-z*?,/-]+( +[0-9A-Za-z*?,/#-]+){4})$/)
+  @IsSchedule()
   readonly schedule: string = '0 3 * * *';
 
   @Setting('BACKUP_TIMEZONE', 'The zone of `BACKUP_SCHEDULE` and of the days, weeks and months of what is kept: a name as `Europe/Berlin`.')
-  @Matches(/^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+){0,2}$/)
+  @IsTimeZone()
   readonly timezone: string = 'UTC';
 
   @Setting('BACKUP_KEEP_LAST', 'How many snapshots are kept, whenever they were taken; 0: none for that reason.')

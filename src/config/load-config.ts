@@ -49,8 +49,12 @@ function parse({ fallback }: SettingInfo, text: string): SettingValue {
 }
 
 /** What is good by itself, and not together. */
-function contradictions({ encrypt, keyFile }: BackupConfig): readonly string[] {
-  return encrypt === 'on' && keyFile === '' ? ['BACKUP_ENCRYPT=on: it needs BACKUP_KEY_FILE'] : [];
+function contradictions({ encrypt, keyFile, keepLast, keepDaily, keepWeekly, keepMonthly }: BackupConfig): readonly string[] {
+  const keepsNothing = [keepLast, keepDaily, keepWeekly, keepMonthly].every((count) => count === 0);
+  return [
+    ...(encrypt === 'on' && keyFile === '' ? ['BACKUP_ENCRYPT=on: it needs BACKUP_KEY_FILE'] : []),
+    ...(keepsNothing ? ['BACKUP_KEEP_LAST, _DAILY, _WEEKLY, _MONTHLY: one of them must be more than 0, else no snapshot would stay'] : []),
+  ];
 }
 
 /** Kubernetes and shells put much into the environment that is not ours; a name that all but matches one of ours is a slip. */

@@ -59,7 +59,7 @@ describe('Pruner', () => {
     jest.setSystemTime(START + nights++ * DAY_MS);
     return place.backup(`night ${'n'.repeat(nights)}`);
   };
-  const later = (ms: number): void => void jest.setSystemTime(Date.now() + ms);
+  const later = (ms: number): void => jest.setSystemTime(Date.now() + ms);
   const there = async (): Promise<readonly string[]> =>
     (await place.repository.list()).filter(({ deleted }) => deleted === undefined).map(({ id }) => id);
 

@@ -61,7 +61,12 @@ export class Pruner {
     const snapshots = retain(policy, logged, at, zone);
     const unlogged = found.filter(({ id }) => !history.snapshots.has(id));
     return {
-      ...{ at: at.toISOString(), seq: history.position.seq, policy, zone, minAgeMs, snapshots },
+      at: at.toISOString(),
+      seq: history.position.seq,
+      policy,
+      zone,
+      minAgeMs,
+      snapshots,
       delete: snapshots.filter(({ keep, reasons }) => !keep && !reasons.includes('deleted')).map(({ id }) => id),
       collect: await this.collector.plan(history, unlogged, at, minAgeMs),
     };
@@ -97,11 +102,13 @@ export class Pruner {
 
   /** Deletes one by hand; one that is deleted already is no error. @throws SnapshotNotFound, NewestVerified */
   async delete(id: SnapshotId, actor: string, reason: string): Promise<void> {
+    const lost = new Set((await this.repository.list()).filter(({ damaged }) => damaged !== undefined).map((record) => record.id));
     await this.repository.commit((history) => {
       const record = history.snapshots.get(id);
       if (record === undefined) throw new SnapshotNotFound(id);
       if (record.deleted !== undefined) return undefined;
-      if (newestVerified(history.snapshots.values(), new Date())?.id === id) throw new NewestVerified(id);
+      const whole = [...history.snapshots.values()].filter((other) => !lost.has(other.id));
+      if (newestVerified(whole, new Date())?.id === id) throw new NewestVerified(id);
       return { kind: 'snapshot.deleted', ids: [id], reason, ...by(actor) };
     });
   }

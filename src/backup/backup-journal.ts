@@ -8,6 +8,7 @@ import { CronSchedule } from './schedule/cron-schedule';
 import { BackupHistory } from './snapshot/backup-history';
 import { BackupRepository } from './snapshot/backup-repository';
 import type { SnapshotId, SnapshotRecord } from './snapshot/snapshot-records';
+import type { Subset } from './verify/subset';
 import { VerifyCoverage } from './verify-coverage';
 
 const EVERY_MS = 15_000;
@@ -59,7 +60,7 @@ export class BackupJournal implements OnApplicationBootstrap, BeforeApplicationS
   /** @throws LogDamaged; the error of the disk */
   async figures(now = new Date()): Promise<BackupFigures> {
     const records = (await this.records()).map((record) => this.withLosses(record));
-    return figuresOf(records, { now, since: await this.beginning(now), intervalMs: this.schedule?.intervalMs(now) });
+    return figuresOf(records, { now, since: await this.beginning(now), intervalMs: this.schedule?.intervalMs });
   }
 
   /** What people should look at; empty where all is well. @throws as `figures` */
@@ -73,9 +74,10 @@ export class BackupJournal implements OnApplicationBootstrap, BeforeApplicationS
     return cuts.length === 0 ? this.beginning(now) : new Date(Math.max(...cuts));
   }
 
-  /** Of the snapshots that the schedule took, deleted ones too: how many. */
-  async scheduledCount(): Promise<number> {
-    return (await this.records()).filter(({ trigger }) => trigger === 'schedule').length;
+  /** Which part of the objects is to be read next, of so many. */
+  async nextPart(t: number): Promise<Subset> {
+    await this.records();
+    return this.coverage.next(t);
   }
 
   /** A run has ended. */

@@ -4,7 +4,7 @@ import type { BackupFigures, RunOutcome } from './backup-figures';
 import type { PruneReport } from './retention/pruner';
 
 /** Derived from `backups/` itself: they are the same after a restart. */
-const GAUGES = {
+export const GAUGES = {
   lastSuccess: ['backup_last_success_timestamp_seconds', 'When the newest snapshot was taken; 0: there is none.'],
   lastVerified: ['backup_last_verified_timestamp_seconds', 'When the newest verified snapshot was found good; 0: there is none.'],
   rpo: ['backup_rpo_seconds', 'How much would be lost now: seconds since the newest verified cut, or since the registry began.'],
@@ -22,7 +22,8 @@ const GAUGES = {
   status: ['backup_last_status', '1 where the last run of this process was good, 0 where it failed; 1 before the first.'],
 } as const;
 
-const COUNTERS = {
+/** Since the start. */
+export const COUNTERS = {
   runs: ['backup_runs_total', 'Runs since the start, by outcome: completed, failed, skipped.', ['outcome']],
   failures: [
     'backup_failures_total',
@@ -92,16 +93,13 @@ export const BACKUP_METRICS = [
   ...Object.values(COUNTERS).map(([name, help, labelNames]) => makeCounterProvider({ name, help, labelNames })),
   {
     provide: BackupMetrics,
-    useFactory: (...metrics: readonly (Gauge | Counter)[]) =>
-      new BackupMetrics(
-        named<GaugeKey, Gauge>(GAUGE_KEYS, metrics as readonly Gauge[]),
-        named<CounterKey, Counter>(COUNTER_KEYS, metrics.slice(GAUGE_KEYS.length) as readonly Counter[]),
-      ),
+    useFactory: (...metrics: readonly unknown[]) =>
+      new BackupMetrics(named(GAUGE_KEYS, metrics), named(COUNTER_KEYS, metrics.slice(GAUGE_KEYS.length))),
     inject: NAMES.map((name) => getToken(name)),
   },
 ];
 
-function named<Key extends string, Metric>(keys: readonly Key[], metrics: readonly Metric[]): Readonly<Record<Key, Metric>> {
+function named<Key extends string, Metric>(keys: readonly Key[], metrics: readonly unknown[]): Readonly<Record<Key, Metric>> {
   return Object.fromEntries(keys.map((key, at) => [key, metrics[at]])) as Record<Key, Metric>;
 }
 

@@ -1,6 +1,14 @@
 import { Module } from '@nestjs/common';
+import { ScheduleModule } from '@nestjs/schedule';
 import { ModelsModule } from '../models/models.module';
 import { StorageModule } from '../storage/storage.module';
+import { BACKUP_METRICS } from './backup.metrics';
+import { BackupJournal } from './backup-journal';
+import { ObjectCollector } from './retention/object-collector';
+import { Pruner } from './retention/pruner';
+import { UnreferencedObjects } from './retention/unreferenced-objects';
+import { BackupJob } from './schedule/backup.job';
+import { BackupRunner } from './schedule/backup-runner';
 import { BackupRepository } from './snapshot/backup-repository';
 import { RegistrySource } from './snapshot/registry-source';
 import { SnapshotSeal } from './snapshot/snapshot-seal';
@@ -8,8 +16,21 @@ import { SnapshotTaker } from './snapshot/snapshot-taker';
 import { SnapshotVerifier } from './verify/snapshot-verifier';
 
 @Module({
-  imports: [ModelsModule, StorageModule],
-  providers: [SnapshotSeal, RegistrySource, BackupRepository, SnapshotTaker, SnapshotVerifier],
-  exports: [SnapshotSeal, BackupRepository, SnapshotTaker, SnapshotVerifier],
+  imports: [ModelsModule, ScheduleModule.forRoot(), StorageModule],
+  providers: [
+    ...BACKUP_METRICS,
+    SnapshotSeal,
+    RegistrySource,
+    BackupRepository,
+    SnapshotTaker,
+    SnapshotVerifier,
+    UnreferencedObjects,
+    ObjectCollector,
+    Pruner,
+    BackupJournal,
+    BackupRunner,
+    BackupJob,
+  ],
+  exports: [SnapshotSeal, BackupRepository, SnapshotTaker, SnapshotVerifier, BackupJournal],
 })
 export class BackupModule {}

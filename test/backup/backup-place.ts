@@ -1,8 +1,12 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { Registry, Counter, Gauge } from 'prom-client';
+import { BackupJournal } from '../../src/backup/backup-journal';
+import { BackupMetrics, COUNTERS, GAUGES } from '../../src/backup/backup.metrics';
 import { ObjectCollector } from '../../src/backup/retention/object-collector';
 import { Pruner } from '../../src/backup/retention/pruner';
 import { UnreferencedObjects } from '../../src/backup/retention/unreferenced-objects';
+import { BackupRunner } from '../../src/backup/schedule/backup-runner';
 import { BackupRepository } from '../../src/backup/snapshot/backup-repository';
 import { RegistrySource } from '../../src/backup/snapshot/registry-source';
 import type { SnapshotRecord, Trigger } from '../../src/backup/snapshot/snapshot-records';
@@ -27,6 +31,9 @@ export class BackupPlace {
   readonly pruner: Pruner;
   readonly taker: SnapshotTaker;
   readonly verifier: SnapshotVerifier;
+  readonly journal: BackupJournal;
+  readonly runner: BackupRunner;
+  private readonly figures = new Registry();
 
   private constructor(
     readonly root: string,
@@ -46,6 +53,9 @@ export class BackupPlace {
     this.unreferenced = new UnreferencedObjects(this.config);
     this.collector = new ObjectCollector(this.repository, this.unreferenced);
     this.pruner = new Pruner(this.config, this.repository, this.collector);
+    const metrics = this.metrics();
+    this.journal = new BackupJournal(this.config, this.log, log, this.repository, metrics);
+    this.runner = new BackupRunner(this.taker, this.verifier, this.pruner, this.journal, metrics);
   }
 
   /** @param blobs those of `backups/`; default: files @param registry folder of the registry in the root */
@@ -66,6 +76,23 @@ export class BackupPlace {
     const record = await this.taker.take({ trigger, actor: 'ada', correlationId: 'c' });
     await this.verifier.verify(record.id, { level: 'structure' });
     return record;
+  }
+
+  /** The labels and the value of the only series of a metric. */
+  async counted(name: string): Promise<readonly [object, number]> {
+    const { values = [] } = (await this.figures.getSingleMetric(name)?.get()) ?? {};
+    if (values.length !== 1) throw new Error(`${name} has ${values.length} series`);
+    return [values[0]!.labels, values[0]!.value];
+  }
+
+  private metrics(): BackupMetrics {
+    const registers = [this.figures];
+    const gauges = Object.entries(GAUGES).map(([key, [name, help]]) => [key, new Gauge({ name, help, registers })]);
+    const counters = Object.entries(COUNTERS).map(([key, [name, help, labelNames]]) => [
+      key,
+      new Counter({ name, help, labelNames, registers }),
+    ]);
+    return new BackupMetrics(Object.fromEntries(gauges), Object.fromEntries(counters));
   }
 
   /** Names of the blobs of `backups/`. */

@@ -79,7 +79,13 @@ export class TestApp {
   }
 
   private static async inThisProcess({ env = {}, controllers = [], modelsDir }: TestAppOptions): Promise<TestApp> {
-    const config = loadConfig({ EXAMPLES: 'off', DRAIN_SECONDS: '0', MODELS_DIR: modelsDir ?? freshFolder(), ...env });
+    const config = loadConfig({
+      EXAMPLES: 'off',
+      DRAIN_SECONDS: '0',
+      MODELS_DIR: modelsDir ?? freshFolder(),
+      BACKUPS_DIR: freshFolder(),
+      ...env,
+    });
     let builder = Test.createTestingModule({ imports: [AppModule], controllers: [...controllers] })
       .overrideProvider(LogDestination)
       .useValue({ write: (line: string) => void logLines.push(JSON.parse(line) as LogLine) });

@@ -45,7 +45,7 @@ export class ServerProcess {
   private constructor(settings: Settings) {
     this.modelsDir = settings['MODELS_DIR'] ?? join(this.folder, 'models');
     // a temporary folder of its own: one that is killed leaves some there
-    const env = { PORT: '0', TMPDIR: this.folder, ...settings, MODELS_DIR: this.modelsDir };
+    const env = { PORT: '0', TMPDIR: this.folder, BACKUPS_DIR: join(this.folder, 'backups'), ...settings, MODELS_DIR: this.modelsDir };
     this.child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));

@@ -66,7 +66,7 @@ export interface BackupBlobsCondemned extends EventFields {
 export type BackupEvent =
   SnapshotCompleted | SnapshotVerified | SnapshotFoundDamaged | SnapshotDeleted | SnapshotUndeleted | BackupBlobsCondemned;
 
-const ABOUT_ONE: readonly string[] = ['snapshot.verified', 'snapshot.damaged', 'snapshot.undeleted'];
+const ABOUT_ONE: ReadonlySet<string> = new Set(['snapshot.verified', 'snapshot.damaged', 'snapshot.undeleted']);
 
 /** What the log of `backups/` says, as far as it was read. */
 export class BackupHistory {
@@ -111,7 +111,7 @@ export class BackupHistory {
     if (said.kind === 'blobs.condemned') return this.condemn(said.digests, said.seq);
     if (said.kind === 'snapshot.completed') return this.complete(said);
     if (said.kind === 'snapshot.deleted') return this.delete(said);
-    if (!ABOUT_ONE.includes(said.kind)) this.unknown ??= { kind: event.kind, seq: event.seq };
+    if (!ABOUT_ONE.has(said.kind)) this.unknown ??= { kind: event.kind, seq: event.seq };
     const record = this.known.get((said as { id?: string }).id ?? '');
     if (record !== undefined) this.known.set(record.id, this.changed(record, said));
   }

@@ -68,7 +68,7 @@ export class BackupJournal implements OnApplicationBootstrap, BeforeApplicationS
     return worriesOf(figures, this.last);
   }
 
-  /** When the newest snapshot was made that is not dated after now, whoever took it; else when the registry began. */
+  /** When the newest snapshot was made that is not dated after now, whoever took it; else when the registry began, which may be ahead of now. */
   async lastCut(now: Date): Promise<Date> {
     const cuts = (await this.records()).map(({ createdAt }) => Date.parse(createdAt)).filter((at) => at <= now.getTime());
     return cuts.length === 0 ? this.beginning(now) : new Date(Math.max(...cuts));

@@ -16,7 +16,7 @@ export const GAUGES = {
   snapshots: ['backup_snapshots', 'Snapshots that are there.'],
   damaged: ['backup_damaged_snapshots', 'Snapshots of which something is missing or not what it was, as far as anybody has looked.'],
   unsigned: ['backup_unsigned_snapshots', 'Snapshots of which nobody can say whether they were changed.'],
-  future: ['backup_future_snapshots', 'Snapshots dated after now: nothing is deleted while there are any.'],
+  future: ['backup_future_snapshots', 'Snapshots dated after now: while there are any, none is deleted.'],
   oldestUnverified: ['backup_oldest_unverified_seconds', 'Age of the oldest snapshot that is not verified; 0: there is none.'],
   coverage: ['backup_verify_coverage_ratio', 'Share of the stored objects that was read and found good in the last 30 days.'],
   status: ['backup_last_status', '1 where the last run of this process was good, 0 where it failed; 1 before the first.'],

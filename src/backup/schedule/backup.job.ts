@@ -111,8 +111,10 @@ export class BackupJob implements OnApplicationBootstrap, BeforeApplicationShutd
 
   private async runInTurn(due: Date): Promise<void> {
     if (!(await this.waited())) return this.skip('stopping');
-    // a replica was faster
-    if ((await this.lastCut(Date.now())) >= due.getTime()) return this.skip('made-elsewhere');
+    const now = Date.now();
+    const cut = await this.lastCut(now);
+    // a replica was faster; what is ahead of now was made by another clock
+    if (cut >= due.getTime() && cut <= now) return this.skip('made-elsewhere');
     await this.runner.run('schedule', 'schedule');
   }
 

@@ -41,8 +41,8 @@ describe(`the schedule of a real server${note}`, () => {
       await late.stop('SIGINT');
 
       // ten seconds before a minute is full: the schedule is for every minute
-    const secondsBack = 362 * 86_400 + ((new Date().getSeconds() + 10) % 60);
-    const back = await start(`-${secondsBack}s`);
+      const secondsBack = 362 * 86_400 + ((new Date().getSeconds() + 10) % 60);
+      const back = await start(`-${secondsBack}s`);
       await until(
         'a backup by the clock that was set back',
         async () => kinds().includes('snapshot.completed') && lines(back, 'backups pruned').length > 0,

@@ -26,6 +26,7 @@ const esmPackages = [
   'uid',
   'load-esm',
   'canonicalize',
+  'commander',
 ];
 
 module.exports = {

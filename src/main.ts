@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import './config/node-version'; // before anything that an old Node could not even load
 // Between the imports, which take their time: who stops a server that still loads its modules ends it well, as nothing has been begun;
-// only while Node itself boots does a signal end it as a failure. A command is ended by the signal itself, as any other.
+// only while Node itself boots does a signal end it as a failure. A command that has not begun is ended by the signal itself, as any other.
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 const endWell = (): never => process.exit(0);
 if (process.argv.length === 2) for (const signal of SIGNALS) process.on(signal, endWell);
@@ -73,6 +73,18 @@ function reasonOf(error: unknown): string | undefined {
   return error instanceof AppError || 'syscall' in error ? error.message : error.stack;
 }
 
+/** Runs a command. The first signal asks it to end, and it leaves nothing half done; the second ends it where it stands. */
+async function run(command: readonly string[]): Promise<void> {
+  await turn(); // a signal that came while modules were loaded is heard only now
+  const stop = new AbortController();
+  for (const signal of SIGNALS) process.once(signal, () => stop.abort());
+  const { stdout, stderr } = process;
+  const terminal = stderr.isTTY ? { terminal: (text: string): void => void stderr.write(text) } : {};
+  const code = await runCommand(command, { out: (line) => stdout.write(`${line}\n`), err: say, ...terminal }, stop.signal);
+  if (stop.signal.aborted) process.exit(code); // what it did not wait for would go on
+  process.exitCode = code;
+}
+
 const command = process.argv.slice(2);
 if (command.length === 0) start().catch(fail);
-else void runCommand(command, { out: (line) => process.stdout.write(`${line}\n`), err: say }).then((code) => (process.exitCode = code));
+else void run(command);

@@ -55,11 +55,11 @@ describe(runCommand, () => {
   };
 
   it('has a different exit code for each outcome, as BK-29 says', () => {
-    expect(EXIT).toEqual({ ok: 0, error: 1, partial: 3, noRepository: 10, usage: 64 });
+    expect(EXIT).toEqual({ ok: 0, error: 1, partial: 3, noRepository: 10, key: 12, usage: 64, interrupted: 130 });
   });
 
   describe('asked for help', () => {
-    it.each([[['--help']], [['-h']], [['fsck', '--help']], [['--help', 'fsck']], [['nonsense', '-h']]])(
+    it.each([[['--help']], [['-h']], [['help']], [['--help', 'fsck']], [['nonsense', '-h']]])(
       'tells it, and does nothing (%j)',
       async (args) => {
         process.env['MODELS_DIR'] = await registry(CREATED);
@@ -81,6 +81,41 @@ describe(runCommand, () => {
         }
       },
     );
+
+    it('tells of every command what it does, its options and an example, and does nothing', async () => {
+      const { out: all } = await run('--help');
+      const commands = [...(all[0] as string).matchAll(/^ {2}([a-z]+(?: [a-z]+)?)(?: [A-Z]+| \[[A-Z]+\])? {2,}\S/gm)].map(
+        ([, words]) => words as string,
+      );
+      expect(commands).toEqual(expect.arrayContaining(['fsck', 'keys create', 'keys revoke', 'examples add']));
+      process.env['MODELS_DIR'] = await registry(CREATED);
+      for (const command of commands) {
+        const { code, out, err } = await run(...command.split(' '), '--help');
+        expect({ command, code, err, lines: out.length }).toEqual({ command, code: 0, err: [], lines: 1 });
+        for (const word of [
+          `usage: analytics-api ${command} `,
+          '--models-dir',
+          '--json',
+          `example: analytics-api ${command}`,
+          'MODELS_DIR',
+        ])
+          expect(out[0]).toContain(word);
+        for (const line of (out[0] as string).split('\n')) expect(line.length).toBeLessThanOrEqual(135);
+      }
+      expect((await run('fsck', '--help')).out[0]).toContain('--repair');
+      expect((await run('keys', 'create', '--help')).out[0]).toContain('--scope');
+    });
+
+    it('tells of a group what is in it', async () => {
+      for (const args of [
+        ['keys', '--help'],
+        ['help', 'keys'],
+      ]) {
+        const { code, out } = await run(...args);
+        expect({ code, told: out[0]?.includes('keys create') }).toEqual({ code: 0, told: true });
+        expect(out[0]).not.toContain('fsck');
+      }
+    });
 
     it('tells every exit code', async () => {
       const { out } = await run('--help');
@@ -107,6 +142,16 @@ describe(runCommand, () => {
       expect(code).toBe(64);
       expect(err.join('\n')).toContain(said);
       expect(out.length).toBe(args.includes('--json') ? 1 : 0);
+    });
+
+    it.each([
+      [['fsk'], 'There is no command "fsk": did you mean fsck?', 'analytics-api --help'],
+      [['keys', 'craete'], 'There is no command "keys craete": did you mean create?', 'analytics-api keys --help'],
+      [['keys'], 'There is no command "keys"', 'analytics-api keys --help'],
+      [['fsck', '--repar'], "Unknown option '--repar': did you mean --repair?", 'analytics-api fsck --help'],
+      [['keys', 'revoke'], "Missing required argument 'id'", 'analytics-api keys revoke --help'],
+    ])('says what was meant, and where it is told (%j)', async (args, said, where) => {
+      expect(await run(...args)).toEqual({ code: 64, out: [], err: [`${said}\n\n${where} tells how it is used`] });
     });
 
     it('has code and reason in the last line for a machine', async () => {

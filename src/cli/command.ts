@@ -1,8 +1,31 @@
 /** Exit codes of every command; the most severe wins. */
-export const EXIT = { ok: 0, error: 1, partial: 3, noRepository: 10, usage: 64 } as const;
+export const EXIT = { ok: 0, error: 1, partial: 3, noRepository: 10, key: 12, usage: 64, interrupted: 130 } as const;
+
+/** One of them. */
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** Where a command writes, a line at a time: what was asked for, and what is said to people. */
 export interface CommandOutput {
   readonly out: (line: string) => void;
   readonly err: (line: string) => void;
+  /** Where somebody watches, the terminal: text as it is, so that a line can be written over. */
+  readonly terminal?: (text: string) => void;
+}
+
+/** The words of a command make no sense together. */
+export class WrongUsage extends Error {
+  /** @param command the words of the command whose help says how it is right */
+  constructor(
+    message: string,
+    readonly command: readonly string[] = [],
+  ) {
+    super(message);
+  }
+}
+
+/** Somebody pressed Ctrl-C, and the command left nothing half done. */
+export class Interrupted extends Error {
+  constructor() {
+    super('Interrupted; nothing is half done');
+  }
 }

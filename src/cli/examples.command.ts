@@ -1,9 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Command } from 'commander';
+import { AuthConfig } from '../config/app-config';
 import { type CommandOutput, EXIT } from './command';
+import { type CommandFrame, examples } from './command-frame';
+import { textOf, toolConfig } from './command-settings';
 
 /** What `examples` was asked for. */
-export interface ExamplesOptions {
+interface ExamplesOptions {
   /** `http://host:port` of a running server. */
   readonly server: string;
   readonly apiKey: string | undefined;
@@ -17,18 +21,36 @@ interface Model {
   readonly versions: readonly { readonly publishedBy: string }[];
 }
 
+interface ServerOption {
+  readonly server?: string;
+}
+
 const NAMES = ['iris', 'fuel-economy', 'market'] as const;
 const FOLDER = join(__dirname, '..', '..', 'examples'); // both from src/ and from dist/
 const REASON = 'the examples are not needed';
+const SERVER = 'http://127.0.0.1:4100';
+const SERVER_OPTION = ['--server <url>', `the running server (default: ${SERVER}); API_KEY has the key, where it wants one`] as const;
 
-/** Deletes the examples from a running server, and says what it does. Nobody's own model of the same name. @returns the exit code */
-export function removeExamples(options: ExamplesOptions, output: CommandOutput): Promise<number> {
-  return forEach(options, output, remove);
+/** `examples remove` and `examples add`, of a running server. Nobody's own model of the same name is touched. */
+export function addExamplesCommands(program: Command, frame: CommandFrame): void {
+  const group = program.command('examples').description('the three example models');
+  group
+    .command('remove')
+    .description('delete the three example models from a running server')
+    .option(...SERVER_OPTION)
+    .addHelpText('after', examples('examples remove', 'examples remove --server http://10.0.0.7:4100'))
+    .action(frame.brief<ServerOption>(({ options, output }) => forEach(serverOf(options), output, remove)));
+  group
+    .command('add')
+    .description('put them in, into production')
+    .option(...SERVER_OPTION)
+    .addHelpText('after', examples('examples add'))
+    .action(frame.brief<ServerOption>(({ options, output }) => forEach(serverOf(options), output, add)));
 }
 
-/** Uploads the examples into production. @returns the exit code */
-export function addExamples(options: ExamplesOptions, output: CommandOutput): Promise<number> {
-  return forEach(options, output, add);
+function serverOf({ server }: ServerOption): ExamplesOptions {
+  const { apiKey } = toolConfig().get(AuthConfig) as AuthConfig;
+  return { server: textOf(server) ?? SERVER, apiKey: apiKey || undefined };
 }
 
 type Work = (name: string, model: Model | undefined, server: Server, say: (text: string) => void) => Promise<void>;

@@ -1,12 +1,30 @@
+import type { Command } from 'commander';
 import { type Finding, fsck } from '../models/upkeep/fsck';
 import { holdsRegistry } from '../storage/folder-inventory';
 import { type CommandOutput, EXIT } from './command';
+import { type CommandFrame, examples } from './command-frame';
+import { modelsDirOf, toolConfig } from './command-settings';
 
 /** What `fsck` was asked for. */
 export interface FsckOptions {
   readonly root: string;
   readonly json: boolean;
   readonly repair: boolean;
+}
+
+/** `fsck`: no server need run. */
+export function addFsckCommand(program: Command, frame: CommandFrame): void {
+  program
+    .command('fsck')
+    .description("check the registry's folder: every byte, every event, and what lies about; no server need run")
+    .option('--repair', 'mend what can be mended by adding; nothing is ever taken away')
+    .addHelpText('after', examples('fsck', 'fsck --models-dir /data/models --json', 'fsck --repair'))
+    .action(
+      frame.brief<{ repair?: boolean }>(({ options, output }) => {
+        const root = modelsDirOf(options, toolConfig());
+        return fsckCommand({ root, json: options.json === true, repair: options.repair === true }, output);
+      }),
+    );
 }
 
 /**

@@ -1,0 +1,70 @@
+import { Readable } from 'node:stream';
+import { Injectable } from '@nestjs/common';
+import { RegistryState } from '../../models/registry/registry-state';
+import type { StoredEvent } from '../../storage/event-log.port';
+import { type PackedFile, packTarGz } from '../../wire/archive/pack-archive';
+import { BackupRepository } from '../snapshot/backup-repository';
+import type { SnapshotManifest } from '../snapshot/snapshot-manifest';
+import type { Progress, SnapshotId } from '../snapshot/snapshot-records';
+import { archiveFiles } from './archive-layout';
+
+/** A snapshot on its way out. */
+export interface ExportedArchive {
+  /** A `.tar.gz`, made while it is read; it fails where an object is not what the snapshot promises. */
+  readonly content: Readable;
+  readonly fileName: string;
+}
+
+/** Gives a snapshot away as one file that every `tar` opens. The same snapshot makes the same bytes. */
+@Injectable()
+export class ArchiveExport {
+  constructor(private readonly backups: BackupRepository) {}
+
+  /**
+   * @param progress is told of every piece
+   * @throws SnapshotNotFound, SnapshotDamaged and what else keeps the manifest or the log from being read
+   */
+  async open(id: SnapshotId, progress?: (progress: Progress) => void): Promise<ExportedArchive> {
+    const manifest = await this.backups.manifestOf(id);
+    const state = await this.stateOf(manifest);
+    const files = archiveFiles(manifest, state, (object) => this.backups.openObject(object, manifest.encryption));
+    return { content: packTarGz(progress === undefined ? files : counted(files, progress)), fileName: `${id}.tar.gz` };
+  }
+
+  /** The registry as the events of the snapshot make it. */
+  private async stateOf({ objects, encryption }: SnapshotManifest): Promise<RegistryState> {
+    const state = new RegistryState();
+    const segments = objects.flatMap((object) => (object.kind === 'events' ? [object] : []));
+    for (const segment of segments.sort((a, b) => a.first - b.first)) {
+      const input = await this.backups.openObject(segment, encryption);
+      for await (const line of linesOf(input)) state.fold(JSON.parse(line) as StoredEvent);
+    }
+    return state;
+  }
+}
+
+async function* linesOf(input: Readable): AsyncIterable<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of input) {
+    const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
+}
+
+/** The same files, whose bytes are counted as they pass. */
+function counted(files: readonly PackedFile[], tell: (progress: Progress) => void): readonly PackedFile[] {
+  const all = { allBytes: files.reduce((sum, { bytes }) => sum + bytes, 0), allObjects: files.length };
+  let [doneBytes, doneObjects] = [0, 0];
+  async function* count(content: Readable): AsyncIterable<Uint8Array> {
+    for await (const chunk of content as AsyncIterable<Uint8Array>) {
+      doneBytes += chunk.length;
+      tell({ phase: 'export', doneBytes, doneObjects, ...all });
+      yield chunk;
+    }
+    doneObjects++;
+  }
+  return files.map((file) => ({ ...file, open: async () => Readable.from(count(await file.open()), { objectMode: false }) }));
+}

@@ -78,7 +78,8 @@ export class BackupRepository {
       throw hasCode(error, 'BLOB_MISSING') ? new SnapshotDamaged(`The object ${object.path}`, 'it is not there', { cause: error }) : error;
     });
     const limited = exactly(stored, object.path, object.storedBytes);
-    return Readable.from(checked(key === undefined ? limited : decrypted(limited, key, object), object), { objectMode: false });
+    const content = Readable.from(checked(key === undefined ? limited : decrypted(limited, key, object), object), { objectMode: false });
+    return content.once('close', () => stored.destroy()); // also where nobody has read from it yet
   }
 
   /** The log of `backups/`, read just now. @throws LogDamaged */

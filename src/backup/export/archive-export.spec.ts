@@ -11,6 +11,7 @@ import { type EventFields, LOG_START } from '../../storage/event-log.port';
 import { sealEvent } from '../../storage/stored-event';
 import type { BackupRepository } from '../snapshot/backup-repository';
 import { formatManifest, type SnapshotManifest, type SnapshotObject } from '../snapshot/snapshot-manifest';
+import type { SnapshotSeal } from '../snapshot/snapshot-seal';
 import type { Progress } from '../snapshot/snapshot-records';
 import { ArchiveExport } from './archive-export';
 
@@ -24,6 +25,8 @@ class House {
   private readonly lines: Buffer[] = [];
   private at = LOG_START;
   opened: Readable[] = [];
+  /** What is cut off on the disk. */
+  lost: string | undefined;
   /** In pieces of how many bytes they are read. */
   piece = 65_536;
 
@@ -80,7 +83,14 @@ class House {
       return stream;
     };
     const { manifest } = this;
-    return new ArchiveExport({ manifestOf: async () => manifest, openObject } as unknown as BackupRepository);
+    return new ArchiveExport(
+      {
+        manifestOf: async () => manifest,
+        openObject,
+        scan: async () => new Map(manifest.objects.map((object) => [object.stored, this.lost === object.sha256 ? 0 : object.storedBytes])),
+      } as unknown as BackupRepository,
+      { key: async () => undefined } as SnapshotSeal,
+    );
   }
 }
 
@@ -211,6 +221,14 @@ describe(ArchiveExport, () => {
     const { content } = await from.export.open(ID);
     from.blobs.delete(sha256(WEIGHTS));
     await expect(buffer(content)).rejects.toThrow('it is lost');
+  });
+
+  it('does not begin where an object is seen to be lost', async () => {
+    const from = house();
+    from.lost = sha256(WEIGHTS);
+    await expect(from.export.open(ID)).rejects.toThrow(
+      `The object blobs/sha256/${from.lost} of a snapshot cannot be trusted: it has another size`,
+    );
   });
 
   it('holds little of it at once, and lets go of everything when its reader goes away', async () => {

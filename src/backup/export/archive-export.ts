@@ -5,6 +5,8 @@ import type { StoredEvent } from '../../storage/event-log.port';
 import { type PackedFile, packTarGz } from '../../wire/archive/pack-archive';
 import { BackupRepository } from '../snapshot/backup-repository';
 import type { SnapshotManifest } from '../snapshot/snapshot-manifest';
+import { checkSignature, SnapshotSeal } from '../snapshot/snapshot-seal';
+import { SnapshotDamaged } from '../snapshot/snapshot.errors';
 import type { Progress, SnapshotId } from '../snapshot/snapshot-records';
 import { archiveFiles } from './archive-layout';
 
@@ -18,17 +20,30 @@ export interface ExportedArchive {
 /** Gives a snapshot away as one file that every `tar` opens. The same snapshot makes the same bytes. */
 @Injectable()
 export class ArchiveExport {
-  constructor(private readonly backups: BackupRepository) {}
+  constructor(
+    private readonly backups: BackupRepository,
+    private readonly seal: SnapshotSeal,
+  ) {}
 
   /**
    * @param progress is told of every piece
-   * @throws SnapshotNotFound, SnapshotDamaged and what else keeps the manifest or the log from being read
+   * @throws SnapshotNotFound; SnapshotForged, BackupKeyWrong, BackupKeyRefused; SnapshotDamaged, SnapshotNewer, LogDamaged
    */
   async open(id: SnapshotId, progress?: (progress: Progress) => void): Promise<ExportedArchive> {
     const manifest = await this.backups.manifestOf(id);
+    checkSignature(manifest, await this.seal.key(), true); // what leaves is no less to be trusted than what is here
+    await this.requireWhole(manifest);
     const state = await this.stateOf(manifest);
     const files = archiveFiles(manifest, state, (object) => this.backups.openObject(object, manifest.encryption));
     return { content: packTarGz(progress === undefined ? files : counted(files, progress)), fileName: `${id}.tar.gz` };
+  }
+
+  /** Before the first byte has left: later an archive can only be broken off. */
+  private async requireWhole({ objects }: SnapshotManifest): Promise<void> {
+    const scan = await this.backups.scan();
+    const lost = objects.find(({ stored, storedBytes }) => scan.get(stored) !== storedBytes);
+    if (lost === undefined) return;
+    throw new SnapshotDamaged(`The object ${lost.path}`, scan.has(lost.stored) ? 'it has another size' : 'it is not there');
   }
 
   /** The registry as the events of the snapshot make it. */
@@ -66,5 +81,9 @@ function counted(files: readonly PackedFile[], tell: (progress: Progress) => voi
     }
     doneObjects++;
   }
-  return files.map((file) => ({ ...file, open: async () => Readable.from(count(await file.open()), { objectMode: false }) }));
+  const open = async (file: PackedFile): Promise<Readable> => {
+    const content = await file.open();
+    return Readable.from(count(content), { objectMode: false }).once('close', () => content.destroy());
+  };
+  return files.map((file) => ({ ...file, open: () => open(file) }));
 }

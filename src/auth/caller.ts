@@ -41,6 +41,11 @@ export class Caller {
     return this.scopes.has('admin') || scopes.some((scope) => this.scopes.has(scope));
   }
 
+  /** Whether no model is kept from the caller. */
+  get mayUseAll(): boolean {
+    return this.patterns.length === 0;
+  }
+
   /** Whether the caller may know of this model. What it may do with it is what its scopes say. */
   mayUse(model: string): boolean {
     return this.patterns.length === 0 || this.patterns.some((pattern) => covers(pattern, model));

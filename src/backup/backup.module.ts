@@ -2,8 +2,11 @@ import { Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { ModelsModule } from '../models/models.module';
 import { StorageModule } from '../storage/storage.module';
+import { BackupUpkeepController } from './api/backup-upkeep.controller';
+import { BackupsController } from './api/backups.controller';
 import { BACKUP_METRICS } from './backup.metrics';
 import { BackupJournal } from './backup-journal';
+import { ArchiveExport } from './export/archive-export';
 import { ObjectCollector } from './retention/object-collector';
 import { Pruner } from './retention/pruner';
 import { UnreferencedObjects } from './retention/unreferenced-objects';
@@ -17,6 +20,7 @@ import { SnapshotVerifier } from './verify/snapshot-verifier';
 
 @Module({
   imports: [ModelsModule, ScheduleModule.forRoot(), StorageModule],
+  controllers: [BackupsController, BackupUpkeepController],
   providers: [
     ...BACKUP_METRICS,
     SnapshotSeal,
@@ -27,6 +31,7 @@ import { SnapshotVerifier } from './verify/snapshot-verifier';
     UnreferencedObjects,
     ObjectCollector,
     Pruner,
+    ArchiveExport,
     BackupJournal,
     BackupRunner,
     BackupJob,

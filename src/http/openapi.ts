@@ -62,6 +62,7 @@ export function openApiDocument(app: NestExpressApplication): OpenAPIObject {
     .addTag('open inference', 'Ask a model in the Open Inference Protocol v2')
     .addTag('tensorflow serving', 'Ask a model as TensorFlow Serving or KServe (v1) is asked')
     .addTag('models', 'What there is, and what is served')
+    .addTag('backups', 'Snapshots of the registry')
     .addTag('operation', 'Probes and figures')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key' }, 'bearer')
     .addApiKey({ type: 'apiKey', name: 'X-API-Key', in: 'header', description: 'An API key' }, 'apiKey')

@@ -50,6 +50,14 @@ const ROUTES: Readonly<Record<string, readonly Scope[] | 'public'>> = {
   'delete /api/v1/models/:model/aliases/:alias': ['models:write'],
   'post /api/v1/models/:model/versions/:version/promote': ['promote', 'promote:staging'],
   'post /api/v1/models/:model/rollback': ['promote'],
+  'get /api/v1/backups': ['backup:run', 'backup:restore'],
+  'get /api/v1/backups/:id': ['backup:run', 'backup:restore'],
+  'get /api/v1/backups/:id/archive': ['backup:run', 'backup:restore'],
+  'post /api/v1/backups': ['backup:run'],
+  'post /api/v1/backups/prune': ['backup:run'],
+  'post /api/v1/backups/:id/verify': ['backup:run', 'backup:restore'],
+  'delete /api/v1/backups/:id': ['backup:run'],
+  'post /api/v1/backups/:id/undelete': ['backup:run'],
   'get /v2/health/live': 'public',
   'get /v2/health/ready': 'public',
   'get /v2': ['models:read', 'predict', 'metrics'],
@@ -136,7 +144,12 @@ function liveRoutes(): readonly Route[] {
 /** A path that the route takes. */
 function concrete(path: string): string {
   const plain = path.replaceAll('\\', '').replace(':label', 'champion');
-  return plain.replace(':model', 'line').replace(':version', '1').replace(':alias', 'champion').replace(':file', 'swagger-ui.css');
+  return plain
+    .replace(':model', 'line')
+    .replace(':version', '1')
+    .replace(':alias', 'champion')
+    .replace(':id', 'latest')
+    .replace(':file', 'swagger-ui.css');
 }
 
 const agent = new Agent({ keepAlive: true });

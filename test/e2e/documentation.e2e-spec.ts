@@ -69,6 +69,14 @@ describe('the documentation', () => {
   itInProcess('covers every route that the server has', () => {
     const routes = operations.map(({ operationId }) => operationId).sort();
     expect(routes).toEqual([
+      'BackupUpkeepController_deleteSnapshot',
+      'BackupUpkeepController_prune',
+      'BackupUpkeepController_undeleteSnapshot',
+      'BackupUpkeepController_verify',
+      'BackupsController_archive',
+      'BackupsController_describe',
+      'BackupsController_list',
+      'BackupsController_run',
       'CacheController_clear',
       'CacheController_figures',
       'HealthController_all',

@@ -1,0 +1,46 @@
+import { InvalidName } from '../../models/models.errors';
+import type { BackupRepository } from '../snapshot/backup-repository';
+import type { ModelSummary } from '../snapshot/snapshot-manifest';
+import { isSnapshotId, type SnapshotId, type SnapshotRecord } from '../snapshot/snapshot-records';
+import { SnapshotDamaged, SnapshotNewer, SnapshotNotFound } from '../snapshot/snapshot.errors';
+
+/** Stands for the newest snapshot that is not deleted; among deleted ones for the one that was deleted last. */
+export const LATEST = 'latest';
+
+/**
+ * The snapshot that somebody means.
+ * @param id an id, or `latest`
+ * @param among which of them `latest` looks at; an id finds either
+ * @throws InvalidName, SnapshotNotFound
+ */
+export async function chosenSnapshot(
+  repository: Pick<BackupRepository, 'list'>,
+  id: string,
+  among: 'kept' | 'deleted' = 'kept',
+): Promise<SnapshotRecord> {
+  if (id !== LATEST && !isSnapshotId(id)) throw new InvalidName('id', 'the id of a snapshot, or "latest"', id);
+  const snapshots = await repository.list();
+  const found = id === LATEST ? latestOf(snapshots, among) : snapshots.find((snapshot) => snapshot.id === id);
+  if (found === undefined) throw new SnapshotNotFound(id);
+  return found;
+}
+
+/** The models in a snapshot. @returns undefined where it is encrypted, or cannot be read: its record says that */
+export async function modelsIn(
+  repository: Pick<BackupRepository, 'manifestOf'>,
+  id: SnapshotId,
+): Promise<readonly ModelSummary[] | undefined> {
+  try {
+    return (await repository.manifestOf(id)).models;
+  } catch (error) {
+    if (error instanceof SnapshotDamaged || error instanceof SnapshotNewer) return undefined;
+    throw error;
+  }
+}
+
+/** @param snapshots the newest first */
+function latestOf(snapshots: readonly SnapshotRecord[], among: 'kept' | 'deleted'): SnapshotRecord | undefined {
+  if (among === 'kept') return snapshots.find(({ deleted }) => deleted === undefined);
+  const deleted = snapshots.filter((snapshot) => snapshot.deleted !== undefined);
+  return deleted.sort((a, b) => (a.deleted?.at ?? '').localeCompare(b.deleted?.at ?? '')).at(-1);
+}

@@ -9,6 +9,7 @@ if (process.argv.length === 2) for (const signal of SIGNALS) process.on(signal, 
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { NativeLogger } from 'nestjs-pino';
@@ -80,7 +81,8 @@ async function run(command: readonly string[]): Promise<void> {
   for (const signal of SIGNALS) process.once(signal, () => stop.abort());
   const { stdout, stderr } = process;
   const terminal = stderr.isTTY ? { terminal: (text: string): void => void stderr.write(text) } : {};
-  const code = await runCommand(command, { out: (line) => stdout.write(`${line}\n`), err: say, ...terminal }, stop.signal);
+  Logger.overrideLogger(false); // standard output is for what was asked for
+  const code = await runCommand(command, { out: (line) => stdout.write(`${line}\n`), err: say, bytes: stdout, ...terminal }, stop.signal);
   if (stop.signal.aborted) process.exit(code); // what it did not wait for would go on
   process.exitCode = code;
 }

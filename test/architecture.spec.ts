@@ -59,7 +59,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'version-selector',
   ],
   inference: ['call-statistics', 'inference-call', 'inference.errors', 'inference.service', 'non-finite', 'prediction-cache.interceptor'],
-  backup: ['backup-journal'],
+  backup: ['backup-journal', 'chosen-snapshot', 'open-backups', 'snapshot-manifest', 'snapshot-records', 'snapshot.errors'],
   http: ['http-pipeline', 'http.adapter'],
   cli: ['command-line'],
 };

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { type Command, CommanderError, Help } from 'commander';
+import { CorrelationContext } from '../logging/correlation-context';
 import { type CommandOutput, EXIT, Interrupted, WrongUsage } from './command';
 
 /** The options of every command. */
@@ -43,10 +45,14 @@ export class CommandFrame {
     async (...args) => {
       const command = args.at(-1) as Command;
       if (command.args.length > command.registeredArguments.length) throw noCommand(command, command.args);
-      this.signal.throwIfAborted();
       const operands = command.processedArgs as readonly (string | undefined)[];
       const options = command.optsWithGlobals<CommonOptions & Options>();
-      this.code = await work({ options, operands, output: this.output, signal: this.signal });
+      try {
+        const call = { options, operands, output: this.output, signal: this.signal };
+        this.code = await CorrelationContext.run({ correlationId: randomUUID() }, () => work(call));
+      } catch (cause) {
+        throw this.signal.aborted ? new Interrupted({ cause }) : cause;
+      }
     };
 
   /** Settings that every command of the program has. */

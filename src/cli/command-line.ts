@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { SERVICE } from '../config/service';
 import { AppError } from '../errors/app-error';
+import { addBackupCommands } from './backup.command';
 import { type CommandOutput, EXIT, WrongUsage } from './command';
 import { CommandFrame, examples, isTold } from './command-frame';
 import { addExamplesCommands } from './examples.command';
@@ -45,6 +46,7 @@ function programOf(frame: CommandFrame): Command {
     .option('--models-dir <folder>', 'the registry (default: MODELS_DIR, else ./models)')
     .option('--json', 'one JSON object a line; the last one has code and reason');
   frame.adorn(program);
+  addBackupCommands(program, frame);
   addFsckCommand(program, frame);
   addKeysCommands(program, frame);
   addExamplesCommands(program, frame);
@@ -65,7 +67,12 @@ function refused(error: unknown, args: readonly string[], { out, err }: CommandO
   const code = exitCodeOf(error);
   const { message } = error as Error;
   err(error instanceof WrongUsage ? `${message}\n\n${[SERVICE.name, ...error.command, '--help'].join(' ')} tells how it is used` : message);
-  const which = error instanceof AppError ? { error: error.code } : {};
-  if (args.includes('--json')) out(JSON.stringify({ code, reason: message.split('\n')[0], ...which }));
+  if (args.includes('--json')) out(JSON.stringify({ code, reason: message.split('\n')[0], ...told(error) }));
   return code;
+}
+
+/** What a program can switch on. */
+function told(error: unknown): object {
+  if (!(error instanceof AppError)) return {};
+  return { error: error.code, ...('failure' in error && { failure: error.failure }) };
 }

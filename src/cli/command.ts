@@ -1,3 +1,5 @@
+import type { Writable } from 'node:stream';
+
 /** Exit codes of every command; the most severe wins. */
 export const EXIT = { ok: 0, error: 1, partial: 3, noRepository: 10, key: 12, usage: 64, interrupted: 130 } as const;
 
@@ -10,6 +12,8 @@ export interface CommandOutput {
   readonly err: (line: string) => void;
   /** Where somebody watches, the terminal: text as it is, so that a line can be written over. */
   readonly terminal?: (text: string) => void;
+  /** Where bytes go that are no lines. */
+  readonly bytes?: Writable;
 }
 
 /** The words of a command make no sense together. */
@@ -23,9 +27,12 @@ export class WrongUsage extends Error {
   }
 }
 
+/** There is no registry, or there are no backups, where a command looks for them. */
+export class NothingThere extends Error {}
+
 /** Somebody pressed Ctrl-C, and the command left nothing half done. */
 export class Interrupted extends Error {
-  constructor() {
-    super('Interrupted; nothing is half done');
+  constructor(options?: ErrorOptions) {
+    super('Interrupted; nothing is half done', options);
   }
 }

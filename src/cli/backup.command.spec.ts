@@ -203,7 +203,7 @@ describe('backup', () => {
       [0, ['verify', '--allow-unsigned'], { BACKUP_KEY_FILE: key }],
       [1, ['show', '20261123T030000Z-42-0f3a'], {}, 'SNAPSHOT_NOT_FOUND'],
       [1, ['list'], { BACKUP_KEEP_LAST: 'many' }],
-      [1, ['prune'], { BACKUP_KEEP_DAILY: '0' }, 'RETENTION_EMPTY'],
+      [1, ['prune'], { BACKUP_KEEP_DAILY: '0' }, 'BAD_CONFIGURATION'],
       [1, ['undelete', 'latest'], {}, 'SNAPSHOT_NOT_FOUND'],
       [1, ['export', 'latest', '--output', occupied]],
       [1, ['export', 'latest', '--output', join(house.root, 'no', 'such', 'folder')]],

@@ -67,7 +67,7 @@ function refused(error: unknown, args: readonly string[], { out, err }: CommandO
   const code = exitCodeOf(error);
   const { message } = error as Error;
   err(error instanceof WrongUsage ? `${message}\n\n${[SERVICE.name, ...error.command, '--help'].join(' ')} tells how it is used` : message);
-  if (args.includes('--json')) out(JSON.stringify({ code, reason: message.split('\n')[0], ...told(error) }));
+  if (args.includes('--json')) out(JSON.stringify({ code, reason: message.replaceAll(/\s*\n\s*/g, ' '), ...told(error) }));
   return code;
 }
 

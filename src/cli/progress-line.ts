@@ -47,7 +47,7 @@ export class ProgressLine {
   }
 
   private textOf({ phase, doneBytes, allBytes, doneObjects, allObjects }: Progress, now: number): string {
-    const parts = [`${doneObjects} of ${allObjects} objects`, `${bytesText(doneBytes)} of ${bytesText(allBytes)}`];
+    const parts = [`${doneObjects} of ${Math.max(allObjects, doneObjects)} objects`, `${bytesText(doneBytes)} of ${bytesText(allBytes)}`];
     const rate = ((doneBytes - this.phaseBytes) * 1000) / Math.max(now - this.phaseAt, 1);
     if (allBytes > 0) parts.push(`${Math.floor((100 * doneBytes) / allBytes)} %`);
     if (rate > 0) parts.push(`${bytesText(rate)}/s`, `${spanText((allBytes - doneBytes) / rate)} left`);

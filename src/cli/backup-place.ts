@@ -1,3 +1,4 @@
+import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { chosenSnapshot, LATEST } from '../backup/api/chosen-snapshot';
 import { isSnapshotId, type SnapshotRecord } from '../backup/snapshot/snapshot-records';
 import { type OpenedBackups, openBackups } from '../backup/open-backups';
@@ -26,6 +27,8 @@ export class BackupPlace {
     this.modelsDir = modelsDirOf(options, settings);
     const config = settings.get(BackupConfig) as BackupConfig;
     this.backupsDir = textOf(options.backupsDir) ?? config.backupsDir;
+    if (isInside(this.backupsDir, this.modelsDir))
+      throw new WrongUsage(`${this.backupsDir} lies in ${this.modelsDir}: what loses one would lose both`, ['backup']);
     this.opened = openBackups(Object.assign(new BackupConfig(), config, { backupsDir: this.backupsDir }), this.modelsDir);
     this.progress = new ProgressLine(output, options.quiet === true || options.json === true);
   }
@@ -59,6 +62,12 @@ export class BackupPlace {
       this.progress.end();
     }
   }
+}
+
+/** Also where it is the very same. */
+function isInside(folder: string, other: string): boolean {
+  const outward = relative(resolve(other), resolve(folder));
+  return outward !== '..' && !outward.startsWith(`..${sep}`) && !isAbsolute(outward);
 }
 
 /** The last line of a command: what came of it. @returns the exit code */

@@ -220,6 +220,8 @@ describe('backup', () => {
       [64, ['verify', 'latest', '--all']],
       [64, ['show']],
       [64, ['show', 'yesterday']],
+      [64, ['run', '--backups-dir', join(house.models, 'backups')]],
+      [64, ['list', '--backups-dir', house.models]],
       [64, ['lsit']],
       [64, []],
     ];

@@ -15,7 +15,8 @@ export function addBackupCommands(program: Command, frame: CommandFrame): void {
       'snapshots of the registry: taken, listed, verified, pruned, exported; no server need run, and one that does is not disturbed',
     )
     .option('--backups-dir <folder>', 'the snapshots (default: BACKUPS_DIR, else ./backups)')
-    .option('--quiet', 'tell nothing on the way');
+    .option('--quiet', 'tell nothing on the way')
+    .addHelpText('after', examples('backup run', 'backup list', 'backup verify --all', 'backup export latest --output backup.tar.gz'));
   addTaking(group, frame);
   addInventory(group, frame);
   addPruning(group, frame);

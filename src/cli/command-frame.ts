@@ -132,7 +132,7 @@ function usageOf({ code, message }: CommanderError, command: Command): WrongUsag
 
 /** What stands for something else: `--server URL`. */
 function loud(flags: string): string {
-  return flags.replace(/<([a-z-]+)>/, (_, name: string) => name.toUpperCase());
+  return flags.replace(/<([a-z/-]+)>/, (_, name: string) => name.toUpperCase());
 }
 
 function capital(text: string): string {

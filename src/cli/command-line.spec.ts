@@ -112,7 +112,11 @@ describe(runCommand, () => {
         ['help', 'keys'],
       ]) {
         const { code, out } = await run(...args);
-        expect({ code, told: out[0]?.includes('keys create') }).toEqual({ code: 0, told: true });
+        expect({ code, told: out[0]?.includes('keys create'), shown: out[0]?.includes('example: analytics-api keys ') }).toEqual({
+          code: 0,
+          told: true,
+          shown: true,
+        });
         expect(out[0]).not.toContain('fsck');
       }
     });

@@ -54,6 +54,7 @@ function programOf(frame: CommandFrame): Command {
   program.addHelpText(
     'after',
     examples(
+      'backup run --backups-dir /mnt/backups',
       'fsck --repair --models-dir /data/models --json',
       "keys create --name board --scope predict --models 'iris,fraud-*' --expires 90d",
     ),

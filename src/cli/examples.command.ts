@@ -33,7 +33,10 @@ const SERVER_OPTION = ['--server <url>', `the running server (default: ${SERVER}
 
 /** `examples remove` and `examples add`, of a running server. Nobody's own model of the same name is touched. */
 export function addExamplesCommands(program: Command, frame: CommandFrame): void {
-  const group = program.command('examples').description('the three example models');
+  const group = program
+    .command('examples')
+    .description('the three example models')
+    .addHelpText('after', examples('examples remove', 'examples add'));
   group
     .command('remove')
     .description('delete the three example models from a running server')

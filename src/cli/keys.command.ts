@@ -28,7 +28,10 @@ const SCOPES_TOLD =
 
 /** `keys create|list|revoke|verify`: no server need run; one that does takes a change within a second. */
 export function addKeysCommands(program: Command, frame: CommandFrame): void {
-  const group = program.command('keys').description('the API keys; no server need run, and one that does follows within a second');
+  const group = program
+    .command('keys')
+    .description('the API keys; no server need run, and one that does follows within a second')
+    .addHelpText('after', examples('keys create --name board --scope predict', 'keys list'));
   group
     .command('create')
     .description('make an API key and print it, this once')

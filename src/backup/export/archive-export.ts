@@ -10,6 +10,9 @@ import { SnapshotDamaged } from '../snapshot/snapshot.errors';
 import type { Progress, SnapshotId } from '../snapshot/snapshot-records';
 import { archiveFiles } from './archive-layout';
 
+/** Weights hardly become less, and a backup is waited for. */
+const FAST = 1;
+
 /** A snapshot on its way out. */
 export interface ExportedArchive {
   /** A `.tar.gz`, made while it is read; it fails where an object is not what the snapshot promises. */
@@ -35,7 +38,7 @@ export class ArchiveExport {
     await this.requireWhole(manifest);
     const state = await this.stateOf(manifest);
     const files = archiveFiles(manifest, state, (object) => this.backups.openObject(object, manifest.encryption));
-    return { content: packTarGz(progress === undefined ? files : counted(files, progress)), fileName: `${id}.tar.gz` };
+    return { content: packTarGz(progress === undefined ? files : counted(files, progress), FAST), fileName: `${id}.tar.gz` };
   }
 
   /** Before the first byte has left: later an archive can only be broken off. */

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
+import { constants, createGzip } from 'node:zlib';
 import { type Pack, pack } from 'tar-stream';
 
 /** One file that goes into an archive. */
@@ -17,10 +17,11 @@ const NOBODY = { mode: 0o644, uid: 0, gid: 0, mtime: new Date(0), type: 'file' }
 /**
  * Packs files into a tar.gz while it is read, one after another: the same files make the same bytes, in whatever order they come. A
  * file that fails, or has another size than it says, fails the stream; a stream that is destroyed closes the file that is open.
+ * @param level of compression, as zlib has them
  */
-export function packTarGz(files: Iterable<PackedFile>): Readable {
+export function packTarGz(files: Iterable<PackedFile>, level: number = constants.Z_DEFAULT_COMPRESSION): Readable {
   const tar = pack();
-  const gzip = createGzip();
+  const gzip = createGzip({ level });
   const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : 1));
   pipeline(tar as unknown as Readable, gzip).catch(() => {}); // it fails the gzip too, which the caller reads
   void fill(tar, sorted).catch((error: unknown) => tar.destroy(error as Error));

@@ -54,9 +54,10 @@ export class BackupRepository {
 
   /** @throws SnapshotNotFound */
   async find(id: SnapshotId): Promise<SnapshotRecord> {
-    const found = (await this.list()).find((record) => record.id === id);
+    const { history, damage } = await this.readable();
+    const found = history.snapshots.get(id) ?? (await this.unlogged(history, damage)).find((record) => record.id === id);
     if (found === undefined) throw new SnapshotNotFound(id);
-    return found;
+    return this.seen(found, history, await this.scan());
   }
 
   /** From its blob, or where that is lost from its plain copy. @throws SnapshotNotFound, SnapshotDamaged, SnapshotNewer */
@@ -134,9 +135,9 @@ export class BackupRepository {
   async tidy(): Promise<void> {
     await sweepStaging(this.files.root, DAY_MS);
     const history = await this.history();
+    const names = new Set(await this.copyNames());
     for (const { id, deleted } of history.snapshots.values()) {
-      if (deleted !== undefined) await discardFile(this.pathOfCopy(id));
-      else if ((await this.copyOf(id)) === undefined) await this.copyAgain(id, history);
+      if (deleted === undefined && !names.has(`${id}.json`)) await this.copyAgain(id, history);
     }
   }
 

@@ -1,0 +1,3 @@
+import { describeConsistentCuts } from './consistent-cut-suite';
+
+describeConsistentCuts(50);

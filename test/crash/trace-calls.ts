@@ -59,8 +59,8 @@ function toCall(line: string, began: number, ended: number): Call | undefined {
   };
 }
 
-/** The escapes that strace writes are those of JSON, but for the numbered ones. */
+/** The escapes that strace writes are those of JSON, but for the numbered ones and a few more. */
 function unquoted(text: string): string {
-  const plain = text.replaceAll(/\\(?:x([0-9a-f]{2})|([0-7]{1,3})|v)/g, '?');
+  const plain = text.replaceAll(/\\(?:(["\\nrtbf])|x[0-9a-f]{2}|[0-7]{1,3}|.)/g, (all, known) => (known === undefined ? '?' : all));
   return JSON.parse(`"${plain}"`) as string;
 }

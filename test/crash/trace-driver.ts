@@ -49,6 +49,9 @@ export class Drivers {
   private readonly scratch = mkdtempSync(join(tmpdir(), 'analytics-api-crash-'));
   private runs = 0;
 
+  /** @param driver what is run: the registry's, or that of the backups */
+  constructor(private readonly driver = DRIVER) {}
+
   /** A path where no registry is yet, in a folder that is there. @param base a registry to begin with a copy of */
   freshRoot(base?: string): string {
     const root = join(mkdtempSync(join(this.scratch, 'registry-')), 'models');
@@ -62,7 +65,7 @@ export class Drivers {
 
   /** Runs a driver, untraced. */
   async run(root: string, steps: readonly string[], { mutant }: Meddling = {}): Promise<DriverRun> {
-    const { stdout, code } = await this.finish([process.execPath, ...command(root, steps, mutant)]);
+    const { stdout, code } = await this.finish([process.execPath, ...this.command(root, steps, mutant)]);
     return { acks: parseAcks(stdout), errors: parseErrors(stdout), ended: code };
   }
 
@@ -75,7 +78,7 @@ export class Drivers {
   ): Promise<TracedRun> {
     const id = join(this.scratch, `trace-${this.runs++}`);
     const options = ['-o', id, '-e', `trace=${syscalls.join(',')}`, ...inject.flatMap((injection) => ['-e', `inject=${injection}`])];
-    const node = [process.execPath, join(__dirname, 'trace-start.cjs'), ...command(root, steps, mutant)];
+    const node = [process.execPath, join(__dirname, 'trace-start.cjs'), ...this.command(root, steps, mutant)];
     const env = { UV_THREADPOOL_SIZE: '1', TRACE_FIFO: `${id}.fifo`, TRACE_SAID: `${id}.said`, TRACE_OPTIONS: options.join(' ') };
     const { stdout, stderr } = await this.finish(['sh', '-c', ATTACH, 'sh', ...node], env);
     const trace = textOf(id);
@@ -91,10 +94,14 @@ export class Drivers {
   async traceWhole(root: string, steps: readonly string[], syscalls: readonly string[], { mutant }: Meddling = {}): Promise<TracedRun> {
     const id = join(this.scratch, `trace-${this.runs++}`);
     const options = ['-f', '--seccomp-bpf', '-qq', '-y', '-s', '4096', '-o', id, '-e', `trace=${syscalls.join(',')}`];
-    const { stdout, code } = await this.finish(['strace', ...options, process.execPath, ...command(root, steps, mutant)]);
+    const { stdout, code } = await this.finish(['strace', ...options, process.execPath, ...this.command(root, steps, mutant)]);
     const trace = readFileSync(id, 'utf8');
     rmSync(id);
     return { acks: parseAcks(stdout), errors: parseErrors(stdout), ended: code, calls: parseTrace(trace) };
+  }
+
+  private command(root: string, steps: readonly string[], mutant: string | undefined): readonly string[] {
+    return [this.driver, root, ...(mutant === undefined ? [] : ['--mutant', mutant]), ...steps];
   }
 
   /** Waits for a process and for all that it started: all of them hold its output open. @throws where that takes too long */
@@ -137,7 +144,3 @@ interface Finished {
 }
 
 const textOf = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
-
-function command(root: string, steps: readonly string[], mutant: string | undefined): readonly string[] {
-  return [DRIVER, root, ...(mutant === undefined ? [] : ['--mutant', mutant]), ...steps];
-}

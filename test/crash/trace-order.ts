@@ -47,7 +47,8 @@ interface LoggedFile {
   readonly blob: string | undefined;
 }
 
-class Order {
+/** The order of the calls of a trace. */
+export class Order {
   private readonly done: readonly Call[];
 
   constructor(
@@ -140,11 +141,11 @@ class Order {
   }
 
   /** When a path got the file that it had at `at`. */
-  private birthOf(path: string, at: number): Birth | undefined {
+  birthOf(path: string, at: number): Birth | undefined {
     return this.births().findLast((birth) => birth.path === path && birth.call.ended < at);
   }
 
-  private births(): readonly Birth[] {
+  births(): readonly Birth[] {
     const births: Birth[] = [];
     for (const call of this.done.filter(({ name }) => /^(link|rename)/.test(name))) {
       const [from, path] = call.texts.filter((text) => text.startsWith(this.root));

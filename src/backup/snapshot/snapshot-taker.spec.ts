@@ -2,7 +2,9 @@ import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { BackupHouse, exists, KEY, OTHER_KEY, rewrite } from '../../../test/backup/backup-house';
+import { FileBlobStore } from '../../storage/file-blob.store';
 import { FileEventLog } from '../../storage/file-event.log';
+import { CommitUncertain, NoSpace } from '../../storage/storage.errors';
 import { hashOf } from '../../storage/stored-event';
 import { formatManifest } from './snapshot-manifest';
 import type { Failure } from './snapshot-failure';
@@ -210,6 +212,32 @@ describe('a snapshot', () => {
     const { position } = house.registry.state;
     await house.registry.log.append(position, { kind: 'registry.frozen', actor: 'new', correlationId: 'new' });
     expect(await failureOf(house.take())).toMatchObject({ phase: 'reading', reason: 'registry-newer' });
+  });
+
+  it('says which call of the disk failed, keeps its code, and is taken when the disk is well again', async () => {
+    const house = await fresh();
+    await house.publish('iris', 'one');
+    const eio = Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO', syscall: 'fsync' });
+    for (const [error, expected] of [
+      [eio, { code: 'SNAPSHOT_FAILED', phase: 'copying', reason: 'disk', errno: 'EIO' }],
+      [
+        new NoSpace({ cause: Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: 'write' }) }),
+        { code: 'SNAPSHOT_NO_SPACE', phase: 'copying', reason: 'no-space', errno: 'ENOSPC' },
+      ],
+      [new CommitUncertain(1, { cause: eio }), { code: 'SNAPSHOT_FAILED', phase: 'copying', reason: 'uncertain' }],
+      [new Error('what nobody thought of'), { code: 'SNAPSHOT_FAILED', phase: 'copying', reason: 'unforeseen' }],
+    ] as const) {
+      const put = jest
+        .spyOn(house.blobs, 'put')
+        .mockImplementationOnce(async (...args) => FileBlobStore.prototype.put.apply(house.blobs, args))
+        .mockRejectedValueOnce(error);
+      const failure = await failureOf(house.take({ rehash: true }));
+      put.mockRestore();
+      expect(failure).toMatchObject(expected);
+      expect(failure.objects).toEqual([expect.stringContaining(hashOf('one'))]);
+      expect(await readdir(join(house.backups, '.staging'))).toEqual([]);
+    }
+    expect(await house.take()).toMatchObject({ objects: 2 });
   });
 
   it('writes again what was condemned while it was taken', async () => {

@@ -1,0 +1,35 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { BackupRepository } from '../../src/backup/snapshot/backup-repository';
+import { SnapshotSeal } from '../../src/backup/snapshot/snapshot-seal';
+import { SnapshotVerifier } from '../../src/backup/verify/snapshot-verifier';
+import { BackupConfig } from '../../src/config/app-config';
+import { FileBlobStore } from '../../src/storage/file-blob.store';
+import { FileEventLog } from '../../src/storage/file-event.log';
+import type { Ack } from './registry-check';
+
+/**
+ * Reads `backups/` whole, from its files alone, and holds it against what was acknowledged. Writes what a verification writes.
+ * @returns a sentence for each promise that is broken
+ */
+export async function checkBackups(root: string, ...streams: readonly (readonly Ack[])[]): Promise<readonly string[]> {
+  const config = Object.assign(new BackupConfig(), { backupsDir: join(root, 'backups'), keyFile: join(root, 'key') });
+  const seal = new SnapshotSeal(config);
+  const repository = new BackupRepository(new FileBlobStore(config.backupsDir), new FileEventLog(config.backupsDir), seal, config);
+  const verifier = new SnapshotVerifier(repository, seal);
+  const listed = await repository.list();
+  const broken = listed.flatMap(({ id, damaged }) => (damaged === undefined ? [] : [`${id} is listed, and ${damaged.join(', ')}`]));
+  for (const { id } of listed) {
+    const { findings } = await verifier.verify(id, { level: 'data', allowUnsigned: true });
+    broken.push(...findings.map(({ object, problem }) => `${id} is listed, and ${object} is ${problem}`));
+  }
+  const known = new Set(listed.map(({ id }) => id));
+  const told = streams.flat().flatMap(({ ack, id }) => (ack === 'take' || ack === 'sealed' ? [id as string] : []));
+  return [...broken, ...told.filter((id) => !known.has(id)).map((id) => `${id} was acknowledged, and is not listed`)];
+}
+
+/** What lies in the staging area of `backups/`. */
+export function stagedIn(root: string): readonly string[] {
+  const folder = join(root, 'backups', '.staging');
+  return existsSync(folder) ? readdirSync(folder) : [];
+}

@@ -67,8 +67,8 @@ async function main() {
     sealed: () => take(sealed),
     async verify() {
       const [newest] = await plain.repository.list();
-      const house = newest.encrypted ? sealed : plain;
-      const { ok, findings } = await house.verifier.verify(newest.id, { level: 'data' });
+      const able = newest.encrypted ? sealed : plain;
+      const { ok, findings } = await able.verifier.verify(newest.id, { level: 'data' });
       return { id: newest.id, ok, findings };
     },
   };

@@ -150,6 +150,29 @@ describe(loadConfig.name, () => {
     });
   });
 
+  describe('of backups', () => {
+    it.each([
+      [{ BACKUP_ENCRYPT: 'on' }, 'BACKUP_KEY_FILE'],
+      [{ BACKUPS_DIR: '/data', MODELS_DIR: '/data/' }, 'it lies in MODELS_DIR'],
+      [{ BACKUPS_DIR: 'models/saved' }, 'it lies in MODELS_DIR'],
+      [{ BACKUP_SCHEDULE: 'daily' }, 'BACKUP_SCHEDULE'],
+      [{ BACKUP_TIMEZONE: '../etc' }, 'BACKUP_TIMEZONE'],
+      [{ BACKUP_KEEP_DAILY: '-1' }, 'BACKUP_KEEP_DAILY'],
+    ])('refuses %j', (env, about) => {
+      expect(faultsOf(env)).toEqual([expect.stringContaining(about)]);
+    });
+
+    it.each([
+      { BACKUP_ENCRYPT: 'on', BACKUP_KEY_FILE: '/run/secrets/backup' },
+      { BACKUPS_DIR: '/data/backups', MODELS_DIR: '/data/models' },
+      { BACKUPS_DIR: 'models-saved' },
+      { BACKUP_SCHEDULE: 'off' },
+      { BACKUP_SCHEDULE: '*/5 1-3,7 ? jan MON#2', BACKUP_TIMEZONE: 'America/Argentina/Buenos_Aires' },
+    ])('takes %j', (env) => {
+      expect(() => loadConfig(env)).not.toThrow();
+    });
+  });
+
   it('reads a text as it stands', () => {
     expect(read(StorageConfig, { MODELS_DIR: ' /data/my models/ ' }).modelsDir).toBe(' /data/my models/ ');
   });

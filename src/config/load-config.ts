@@ -1,3 +1,4 @@
+import { isAbsolute, relative, resolve } from 'node:path';
 import { validateSync } from 'class-validator';
 import { AuthConfig, BackupConfig, CONFIG_GROUPS, HttpConfig, StorageConfig } from './app-config';
 import { BadConfiguration } from './config.errors';
@@ -20,7 +21,7 @@ export function loadConfig(env: Environment = process.env, purpose: 'serve' | 't
   const faults: string[] = [];
   const groups = CONFIG_GROUPS.map((group): [SettingGroup, object] => [group, Object.freeze(readGroup(group, env, faults))]);
   const config = new Map(groups);
-  faults.push(...misspelled(env), ...contradictions(config.get(BackupConfig) as BackupConfig));
+  faults.push(...misspelled(env), ...contradictions(config.get(BackupConfig) as BackupConfig, config.get(StorageConfig) as StorageConfig));
   if (purpose === 'serve') {
     const [http, auth, storage] = [HttpConfig, AuthConfig, StorageConfig].map((group) => config.get(group));
     faults.push(...exposed(http as HttpConfig, auth as AuthConfig, storage as StorageConfig));
@@ -49,11 +50,12 @@ function parse({ fallback }: SettingInfo, text: string): SettingValue {
 }
 
 /** What is good by itself, and not together. */
-function contradictions({ encrypt, keyFile, keepLast, keepDaily, keepWeekly, keepMonthly }: BackupConfig): readonly string[] {
-  const keepsNothing = [keepLast, keepDaily, keepWeekly, keepMonthly].every((count) => count === 0);
+function contradictions({ encrypt, keyFile, backupsDir }: BackupConfig, { modelsDir }: StorageConfig): readonly string[] {
+  const outward = relative(resolve(modelsDir), resolve(backupsDir));
+  const inside = outward === '' || !(outward.startsWith('..') || isAbsolute(outward));
   return [
     ...(encrypt === 'on' && keyFile === '' ? ['BACKUP_ENCRYPT=on: it needs BACKUP_KEY_FILE'] : []),
-    ...(keepsNothing ? ['BACKUP_KEEP_LAST, _DAILY, _WEEKLY, _MONTHLY: one of them must be more than 0, else no snapshot would stay'] : []),
+    ...(inside ? [`BACKUPS_DIR=${backupsDir}: it lies in MODELS_DIR=${modelsDir}, and what loses one would lose both`] : []),
   ];
 }
 

@@ -10,7 +10,7 @@ export class SnapshotNotFound extends AppError {
   }
 }
 
-/** A snapshot was not taken, or a verification not made to its end; what was there before is as it was. */
+/** A snapshot was not finished; those that were there stay. */
 export class SnapshotFailed extends AppError {
   readonly code = 'SNAPSHOT_FAILED';
   readonly kind = 'internal' as const;
@@ -18,7 +18,7 @@ export class SnapshotFailed extends AppError {
     readonly failure: Failure,
     options?: ErrorOptions,
   ) {
-    super(`No snapshot was taken: ${failure.detail}`, { actual: failure.reason }, options);
+    super(`The snapshot was not finished: ${failure.detail}`, { actual: failure.reason }, options);
   }
 }
 

@@ -154,7 +154,7 @@ describe(loadConfig.name, () => {
     it.each([
       [{ BACKUP_ENCRYPT: 'on' }, 'BACKUP_KEY_FILE'],
       [{ BACKUPS_DIR: '/data', MODELS_DIR: '/data/' }, 'it lies in MODELS_DIR'],
-      [{ BACKUPS_DIR: 'models/saved' }, 'it lies in MODELS_DIR'],
+      [{ BACKUPS_DIR: 'models/saved', MODELS_DIR: './models' }, 'it lies in MODELS_DIR'],
       [{ BACKUP_SCHEDULE: 'daily' }, 'BACKUP_SCHEDULE'],
       [{ BACKUP_TIMEZONE: '../etc' }, 'BACKUP_TIMEZONE'],
       [{ BACKUP_KEEP_DAILY: '-1' }, 'BACKUP_KEEP_DAILY'],
@@ -165,7 +165,7 @@ describe(loadConfig.name, () => {
     it.each([
       { BACKUP_ENCRYPT: 'on', BACKUP_KEY_FILE: '/run/secrets/backup' },
       { BACKUPS_DIR: '/data/backups', MODELS_DIR: '/data/models' },
-      { BACKUPS_DIR: 'models-saved' },
+      { BACKUPS_DIR: 'models-saved', MODELS_DIR: 'models' },
       { BACKUP_SCHEDULE: 'off' },
       { BACKUP_SCHEDULE: '*/5 1-3,7 ? jan MON#2', BACKUP_TIMEZONE: 'America/Argentina/Buenos_Aires' },
     ])('takes %j', (env) => {

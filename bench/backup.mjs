@@ -1,13 +1,15 @@
 // Figures of backups: a first one against the plainest thing that does the same work on the same disk in the same run, by turns, and one of
-// an unchanged registry.
-// usage: npm run --silent build && node bench/backup.mjs
+// an unchanged registry; and what predictions feel of one.
+// usage: npm run --silent build && node bench/backup.mjs [copy] [predict]
 import { execFileSync, fork } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { once } from 'node:events';
+import { Agent, request } from 'node:http';
 
 const GIB = 2 ** 30;
 const FILES = 16;
@@ -116,11 +118,90 @@ async function unchanged(models, backups) {
   console.log(`second backup, unchanged: ${ms.toFixed(0)} ms, its manifest of ${size} bytes and ${beyond} more (bar 65536: ${verdict(beyond <= 65_536)})`); // prettier-ignore
 }
 
+/** A server in a process of its own, that takes a snapshot when it is told to. */
+async function serve() {
+  const { NestFactory } = load('@nestjs/core');
+  const { AppModule } = dist('app.module');
+  const { HttpAdapter } = dist('http/http.adapter');
+  const { APPLICATION_OPTIONS, applyHttpPipeline } = dist('http/http-pipeline');
+  const { BringUp } = dist('models/serving/bring-up');
+  const { SnapshotTaker } = dist('backup/snapshot/snapshot-taker');
+  const app = await NestFactory.create(AppModule, new HttpAdapter(), { ...APPLICATION_OPTIONS, logger: false });
+  applyHttpPipeline(app);
+  await app.listen(0, '127.0.0.1');
+  const example = await app.get(BringUp).finished;
+  process.on('message', async () => {
+    const ms = await timed(() => app.get(SnapshotTaker).take({ trigger: 'manual', actor: 'bench', correlationId: 'bench' }));
+    process.send({ ms });
+  });
+  process.send({ port: app.getHttpServer().address().port, example });
+}
+
+const PER_SECOND = 200;
+const QUIET_MS = 6000;
+
+/** Asks so many times a second, whoever has answered or not, until it is told to end. @returns how long each took, milliseconds */
+function asking({ port, example }) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  const took = [];
+  let failed = 0;
+  const ask = () => {
+    const startedAt = performance.now();
+    const answered = (response) => response.resume().on('end', () => (response.statusCode === 200 ? took.push(performance.now() - startedAt) : failed++)); // prettier-ignore
+    // others each time, so that each is computed
+    const body = example.request.replaceAll(/[0-9]+\.[0-9]+/g, () => (1 + Math.random() * 5).toFixed(6));
+    const headers = { 'content-type': 'application/json' };
+    const asked = request({ agent, port, host: '127.0.0.1', method: 'POST', path: `/api/v1/predict/${example.model}`, headers }, answered);
+    asked.on('error', () => failed++).end(body);
+  };
+  const timer = setInterval(ask, 1000 / PER_SECOND);
+  return async () => {
+    clearInterval(timer);
+    await sleep(500);
+    agent.destroy();
+    return { took, failed };
+  };
+}
+
+const p99 = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length * 0.99)];
+
+/** What predictions feel of a first backup of 1 GiB that the same process takes. */
+async function predict(folder) {
+  const models = join(folder, 'served');
+  const backups = join(folder, 'served-backups');
+  const env = { ...process.env, MODELS_DIR: models, BACKUPS_DIR: backups, BACKUP_SCHEDULE: 'off' };
+  const child = fork(SELF, ['serve'], { env });
+  const [told] = await once(child, 'message');
+  await fill(models, GIB);
+  await sleep(3000); // the follower has read it
+  const rounds = { quiet: [], during: [] };
+  let failures = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const quiet = asking(told);
+    await sleep(QUIET_MS);
+    const before = await quiet();
+    const busy = asking(told);
+    child.send('take');
+    await once(child, 'message');
+    const during = await busy();
+    rounds.quiet.push(p99(before.took));
+    rounds.during.push(p99(during.took));
+    failures += before.failed + during.failed;
+    rmSync(backups, { recursive: true });
+  }
+  child.kill();
+  const [quiet, during] = [rounds.quiet, rounds.during].map(median);
+  const times = during / quiet;
+  console.log(`predict p99 at ${PER_SECOND}/s: ${quiet.toFixed(2)} ms; during a first backup of 1 GiB: ${during.toFixed(2)} ms; ${times.toFixed(2)} times (bar 1.5: ${verdict(times <= 1.5)}), ${failures} failed`); // prettier-ignore
+}
+
 if (process.argv[2] === 'backUp') await backUp(...process.argv.slice(3));
+else if (process.argv[2] === 'serve') await serve();
 else {
+  const wanted = process.argv.slice(2);
   const folder = mkdtempSync(join(tmpdir(), 'analytics-api-bench-'));
   try {
-    await copy(folder);
+    for (const [name, work] of Object.entries({ copy, predict })) if (wanted.length === 0 || wanted.includes(name)) await work(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -5,7 +5,8 @@ import { BackupHouse, exists, KEY, OTHER_KEY, rewrite } from '../../../test/back
 import { FileBlobStore } from '../../storage/file-blob.store';
 import { FileEventLog } from '../../storage/file-event.log';
 import { CommitUncertain, NoSpace } from '../../storage/storage.errors';
-import { hashOf } from '../../storage/stored-event';
+import { hashOf, sealEvent } from '../../storage/stored-event';
+import { BackupRepository } from './backup-repository';
 import { formatManifest } from './snapshot-manifest';
 import type { Failure } from './snapshot-failure';
 
@@ -28,6 +29,18 @@ async function failureOf(work: Promise<unknown>): Promise<Failure & { readonly c
 async function filesIn(folder: string): Promise<readonly string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** Writes so many events at once, as they are stored, and flushes none of them. */
+async function pointAliases({ models, registry }: BackupHouse, prefix: string, count: number): Promise<void> {
+  let { position } = registry.state;
+  for (let at = 0; at < count; at++) {
+    const fields = { kind: 'alias.set', model: 'iris', alias: `${prefix}${at}`, version: 1, actor: 'ada', correlationId: 'many' };
+    const { bytes, entry } = sealEvent(position, fields, new Date());
+    position = entry.position;
+    await writeFile(join(models, 'log', `${String(position.seq).padStart(20, '0')}.json`), bytes);
+  }
+  await registry.journal.readOn();
 }
 
 beforeAll(() => Logger.overrideLogger(false));
@@ -90,7 +103,7 @@ describe('a snapshot', () => {
   it('reads and writes no full segment of the log again', async () => {
     const house = await fresh();
     await house.publish('iris', 'one');
-    for (let at = 0; at < 1500; at++) await house.registry.description.setAlias('iris', `a${at}`, 1, { actor: 'ada' });
+    await pointAliases(house, 'a', 1500);
     const first = await house.repository.manifestOf((await house.take()).id);
     await house.publish('iris', 'two');
     const segments = jest.spyOn(FileEventLog.prototype, 'read');
@@ -107,13 +120,13 @@ describe('a snapshot', () => {
   it('begins the log anew where an older folder took the place of the registry', async () => {
     const house = await fresh();
     await house.publish('iris', 'one');
-    for (let at = 0; at < 1000; at++) await house.registry.description.setAlias('iris', `a${at}`, 1, { actor: 'ada' });
+    await pointAliases(house, 'a', 1000);
     await house.take();
     const log = join(house.models, 'log');
     const old = new Set((await readdir(log)).sort().slice(0, 990));
     for (const name of (await readdir(log)).filter((each) => !old.has(each))) await rm(join(log, name));
     const other = await BackupHouse.on(house.root);
-    for (let at = 0; at < 20; at++) await other.registry.description.setAlias('iris', `b${at}`, 1, { actor: 'ada' });
+    await pointAliases(other, 'b', 20);
     const record = await other.take();
     expect(await other.verifier.verify(record.id, { level: 'data' })).toMatchObject({ ok: true });
   });
@@ -185,6 +198,16 @@ describe('a snapshot', () => {
     expect((await second)?.seq).toBe(3);
   });
 
+  it('may be taken by several processes at once: each is whole', async () => {
+    const house = await fresh();
+    for (const text of ['one', 'two', 'three']) await house.publish('iris', text.repeat(50_000));
+    const others = await Promise.all([1, 2, 3].map(async () => BackupHouse.on(house.root)));
+    const records = await Promise.all([house, ...others].map(async (each) => each.take()));
+    expect(new Set(records.map(({ id }) => id)).size).toBe(4);
+    expect(await house.repository.list()).toHaveLength(4);
+    for (const { id } of records) expect(await house.verifier.verify(id, { level: 'data' })).toMatchObject({ ok: true });
+  });
+
   it('ends where its watcher wants no more, and leaves nothing behind', async () => {
     const house = await fresh();
     await house.publish('iris', 'one'.repeat(100_000));
@@ -245,15 +268,12 @@ describe('a snapshot', () => {
     await house.publish('iris', 'one');
     await house.take();
     const digest = hashOf('one');
-    let done = false;
-    const progress = ({ phase }: { readonly phase: string }): void => {
-      if (phase !== 'describing' || done) return;
-      done = true;
-      condemned = house.repository.commit(() => ({ kind: 'blobs.condemned', digests: [digest], actor: 'bob', correlationId: 'gc' }));
-    };
-    let condemned: Promise<unknown> | undefined;
-    const record = await house.take({ progress });
-    await condemned;
+    const { commit } = BackupRepository.prototype;
+    jest.spyOn(house.repository, 'commit').mockImplementationOnce(async (decide) => {
+      await house.repository.commit(() => ({ kind: 'blobs.condemned', digests: [digest], actor: 'bob', correlationId: 'gc' }));
+      return commit.call(house.repository, decide);
+    });
+    const record = await house.take();
     await house.blobs.remove(digest);
     const manifest = await house.repository.manifestOf(record.id);
     expect(manifest.objects.map(({ stored }) => stored)).toContain(`${digest}.2`);

@@ -169,7 +169,7 @@ const p99 = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.lengt
 async function predict(folder) {
   const models = join(folder, 'served');
   const backups = join(folder, 'served-backups');
-  const env = { ...process.env, MODELS_DIR: models, BACKUPS_DIR: backups, BACKUP_SCHEDULE: 'off' };
+  const env = { ...process.env, MODELS_DIR: models, BACKUPS_DIR: backups, BACKUP_SCHEDULE: 'off', LOG_LEVEL: 'silent' };
   const child = fork(SELF, ['serve'], { env });
   const [told] = await once(child, 'message');
   await fill(models, GIB);

@@ -156,7 +156,13 @@ describe(loadConfig.name, () => {
       [{ BACKUPS_DIR: '/data', MODELS_DIR: '/data/' }, 'it lies in MODELS_DIR'],
       [{ BACKUPS_DIR: 'models/saved', MODELS_DIR: './models' }, 'it lies in MODELS_DIR'],
       [{ BACKUP_SCHEDULE: 'daily' }, 'BACKUP_SCHEDULE'],
+      [{ BACKUP_SCHEDULE: '61 3 * * *' }, 'BACKUP_SCHEDULE'],
+      [{ BACKUP_SCHEDULE: '0 3 30 2 *' }, 'some day'],
+      [{ BACKUP_SCHEDULE: '0 0 3 * * *' }, 'five fields'],
+      [{ BACKUP_SCHEDULE: '0 3 * * MON#2' }, 'BACKUP_SCHEDULE'], // other crons know it, the one here does not
       [{ BACKUP_TIMEZONE: '../etc' }, 'BACKUP_TIMEZONE'],
+      [{ BACKUP_TIMEZONE: 'Europe/Atlantis' }, 'BACKUP_TIMEZONE'],
+      [{ BACKUP_KEEP_DAILY: '0' }, 'no snapshot would stay'],
       [{ BACKUP_KEEP_DAILY: '-1' }, 'BACKUP_KEEP_DAILY'],
     ])('refuses %j', (env, about) => {
       expect(faultsOf(env)).toEqual([expect.stringContaining(about)]);
@@ -167,7 +173,7 @@ describe(loadConfig.name, () => {
       { BACKUPS_DIR: '/data/backups', MODELS_DIR: '/data/models' },
       { BACKUPS_DIR: 'models-saved', MODELS_DIR: 'models' },
       { BACKUP_SCHEDULE: 'off' },
-      { BACKUP_SCHEDULE: '*/5 1-3,7 ? jan MON#2', BACKUP_TIMEZONE: 'America/Argentina/Buenos_Aires' },
+      { BACKUP_SCHEDULE: '*/5 1-3,7 * jan MON-FRI', BACKUP_TIMEZONE: 'America/Argentina/Buenos_Aires' },
     ])('takes %j', (env) => {
       expect(() => loadConfig(env)).not.toThrow();
     });

@@ -50,12 +50,15 @@ function parse({ fallback }: SettingInfo, text: string): SettingValue {
 }
 
 /** What is good by itself, and not together. */
-function contradictions({ encrypt, keyFile, backupsDir }: BackupConfig, { modelsDir }: StorageConfig): readonly string[] {
+function contradictions(backup: BackupConfig, { modelsDir }: StorageConfig): readonly string[] {
+  const { encrypt, keyFile, backupsDir, keepLast, keepDaily, keepWeekly, keepMonthly } = backup;
   const outward = relative(resolve(modelsDir), resolve(backupsDir));
   const inside = outward === '' || !(outward.startsWith('..') || isAbsolute(outward));
+  const keepsNothing = [keepLast, keepDaily, keepWeekly, keepMonthly].every((count) => count === 0);
   return [
     ...(encrypt === 'on' && keyFile === '' ? ['BACKUP_ENCRYPT=on: it needs BACKUP_KEY_FILE'] : []),
     ...(inside ? [`BACKUPS_DIR=${backupsDir}: it lies in MODELS_DIR=${modelsDir}, and what loses one would lose both`] : []),
+    ...(keepsNothing ? ['BACKUP_KEEP_LAST, _DAILY, _WEEKLY, _MONTHLY: one of them must be more than 0, else no snapshot would stay'] : []),
   ];
 }
 

@@ -137,7 +137,9 @@ export class BackupRepository {
     const history = await this.history();
     const names = new Set(await this.copyNames());
     for (const { id, deleted } of history.snapshots.values()) {
-      if (deleted === undefined && !names.has(`${id}.json`)) await this.copyAgain(id, history);
+      const name = `${id}.json`;
+      if (deleted === undefined && !names.has(name)) await this.copyAgain(id, history);
+      else if (deleted !== undefined && names.has(name)) await discardFile(this.pathOfCopy(id));
     }
   }
 

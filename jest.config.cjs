@@ -31,6 +31,8 @@ const esmPackages = [
 
 module.exports = {
   rootDir: '.',
+  // V8 tells the coverage of every script that a worker ever loaded, after each file anew: a young one has few
+  ...(process.env.COVERAGE !== undefined && { workerIdleMemoryLimit: '700MB' }),
   maxWorkers: '100%', // a core less, jest's default, is one of two: most tests wait for other processes
   testEnvironment: '<rootDir>/test/env.cjs',
   moduleFileExtensions: ['js', 'json', 'ts'],

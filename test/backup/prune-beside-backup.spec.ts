@@ -76,7 +76,10 @@ describe('a prune beside backups, without any time between its two looks', () =>
   }, 3_600_000);
 
   it('would do so without its event: the test finds that', async () => {
-    const { faults } = await rounds(60, ({ repository, unreferenced }) => new SilentCollector(repository, unreferenced));
-    expect(faults).not.toEqual([]);
-  }, 60_000);
+    // which of them is faster is chance: mostly it shows in the first rounds, on a busy machine later
+    let found: readonly unknown[] = [];
+    for (let place = 0; place < 20 && found.length === 0; place++)
+      found = (await rounds(60, ({ repository, unreferenced }) => new SilentCollector(repository, unreferenced))).faults;
+    expect(found).not.toEqual([]);
+  }, 300_000);
 });

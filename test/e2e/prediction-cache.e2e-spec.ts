@@ -181,7 +181,7 @@ describeBothWays('the prediction cache', (way) => {
   });
 
   it('computes once what many ask at once', async () => {
-    await app.serve('slow', slowLoop(100_000));
+    await app.serve('slow', slowLoop(2_000_000));
     const before = await executionsOf('slow');
     const replies = await Promise.all(numbers(200).map(() => caller.predict('slow', [5])));
     expect(new Set(replies.map(predictionOf))).toEqual(new Set([5]));

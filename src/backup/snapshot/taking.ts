@@ -129,7 +129,7 @@ export class Taking {
     }
   }
 
-  /** @returns undefined where objects were condemned meanwhile, and must be written again under their new names */
+  /** @returns undefined where objects were condemned meanwhile, and must be written again under their new names; or another snapshot has this id */
   private async complete(cut: RegistryCut, objects: readonly SnapshotObject[], intake: ObjectIntake): Promise<SnapshotRecord | undefined> {
     const history = await this.repository.history();
     const manifest = this.manifestOf(cut, objects, history);
@@ -141,9 +141,10 @@ export class Taking {
       await this.steps.on(blobPath(name), 0, () => blobs.put(staged, name));
       this.steps.enter('committing');
       const fields = this.completed(manifest, staged, intake);
-      const entry = await this.repository.commit((now) =>
-        intake.refresh(now, [...objects, { stored: name, storedBytes: bytes.length }]) ? fields : undefined,
-      );
+      const entry = await this.repository.commit((now) => {
+        if (now.snapshots.has(manifest.id)) return undefined; // of the same second, and by chance of the same name
+        return intake.refresh(now, [...objects, { stored: name, storedBytes: bytes.length }]) ? fields : undefined;
+      });
       if (entry === undefined) return undefined;
       await this.keepCopy(manifest, staged);
       const told = new BackupHistory();

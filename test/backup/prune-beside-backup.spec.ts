@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
-import type { ObjectCollector } from '../../src/backup/retention/object-collector';
+import { ObjectCollector, type CollectionPlan } from '../../src/backup/retention/object-collector';
 import { Pruner } from '../../src/backup/retention/pruner';
 import { DurableFiles } from '../../src/storage/durable-files';
 import { BackupPlace } from './backup-place';
@@ -13,6 +13,13 @@ const ROUNDS = Number(process.env['PRUNE_ROUNDS'] ?? 60);
 /** Then in fresh folders: every step reads a whole log. */
 const AT_ONCE = 10;
 const KEEP = { keepLast: 1, keepDaily: 0 };
+
+/** A mutant: takes objects away without the event that gives them another name. */
+class SilentCollector extends ObjectCollector {
+  override collect(plan: CollectionPlan, minAgeMs: number, at: Date, actor: string): Promise<void> {
+    return super.collect({ ...plan, condemn: [] }, minAgeMs, at, actor);
+  }
+}
 
 describe('a prune beside backups, without any time between its two looks', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'prune-beside-'));
@@ -67,4 +74,31 @@ describe('a prune beside backups, without any time between its two looks', () =>
     expect(seen.renamed).toBeGreaterThan(0);
     expect(seen.condemned).toBeGreaterThan(ROUNDS / 4);
   }, 3_600_000);
+
+  /**
+   * A snapshot found its objects there, as an older one has them; before its own event that one is pruned and they are collected.
+   * @returns what any snapshot lacks then
+   */
+  const collectedBeforeItsEvent = async (collectorOf: (place: BackupPlace) => ObjectCollector): Promise<readonly unknown[]> => {
+    const root = await mkdtemp(join(scratch, 'place-'));
+    const [one, other] = [await BackupPlace.on(root, KEEP), await BackupPlace.on(root, KEEP, undefined, 'others')];
+    for (const [at, { house }] of [one, other].entries()) for (const name of ['a', 'b']) await house.publish(name, `${at} ${name}`);
+    await one.backup();
+    await other.backup();
+    const place = await BackupPlace.on(root, KEEP);
+    const pruner = new Pruner(place.config, place.repository, collectorOf(place));
+    const commit = one.repository.commit.bind(one.repository);
+    jest.spyOn(one.repository, 'commit').mockImplementationOnce(async (decide) => {
+      for (let time = 0; time < 3; time++) await pruner.prune('ada', 0);
+      return commit(decide);
+    });
+    await one.backup().catch(() => {}); // the mutant's lacks something, which its verification finds
+    return (await one.repository.list()).filter(({ damaged }) => damaged !== undefined);
+  };
+
+  it('takes nothing away that a snapshot needs which is about to be complete, and would without its event', async () => {
+    expect(await collectedBeforeItsEvent(({ collector }) => collector)).toEqual([]);
+    const mutant = await collectedBeforeItsEvent(({ repository, unreferenced }) => new SilentCollector(repository, unreferenced));
+    expect(mutant).not.toEqual([]);
+  });
 });

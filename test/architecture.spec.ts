@@ -55,6 +55,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'registry-journal',
     'registry-records',
     'registry-state',
+    'restored-models',
     'served-version',
     'version-selector',
   ],

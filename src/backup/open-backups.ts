@@ -28,7 +28,7 @@ export function openBackups(config: BackupConfig, modelsDir: string): OpenedBack
   const seal = new SnapshotSeal(config);
   const repository = new BackupRepository(blobs, log, seal, config);
   const state = new RegistryState();
-  const source = new RegistrySource(state, new RegistryJournal(registry.log, state), registry.log, registry.blobs);
+  const source = new RegistrySource(state, new RegistryJournal(registry.log, state, registry.blobs), registry.log, registry.blobs);
   return {
     repository,
     taker: new SnapshotTaker(source, repository, seal),

@@ -42,7 +42,7 @@ describe(CheckpointFiles, () => {
     await files.save(checkpoint(7));
     expect(await readdir(folder)).toEqual([fileOf(7)]);
     const text = await readFile(join(folder, fileOf(7)), 'utf8');
-    expect(JSON.parse(text)).toEqual({ schema: 3, ...checkpoint(7), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(JSON.parse(text)).toEqual({ schema: 4, ...checkpoint(7), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
     expect(await readdir(join(root, '.staging'))).toEqual([]);
   });
 
@@ -106,7 +106,7 @@ describe(CheckpointFiles, () => {
     });
 
     it.each<[string, (stored: Record<string, unknown>) => unknown]>([
-      ['of a newer form', (stored) => ({ ...stored, schema: 4 })],
+      ['of a newer form', (stored) => ({ ...stored, schema: 5 })],
       ['of no form', ({ schema: _schema, ...stored }) => stored],
       ['whose state was changed', (stored) => ({ ...stored, state: { at: 8 } })],
       ['whose state is gone', ({ state: _state, ...stored }) => stored],

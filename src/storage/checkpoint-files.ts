@@ -5,8 +5,8 @@ import { discardFile, type DurableFiles } from './durable-files';
 import type { Checkpoint } from './event-log.port';
 import { hashOf } from './stored-event';
 
-/** The form of these files; a newer service that needs another says another number, and this one passes its files over. Form 1 lacked the events of each model. */
-const SCHEMA = 3;
+/** The form of these files; a newer service that needs another says another number, and this one passes its files over. */
+const SCHEMA = 4;
 const KEPT = 2;
 const NAME = /^[0-9]{20}\.json$/;
 

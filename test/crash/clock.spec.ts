@@ -133,7 +133,7 @@ describe('a collection with a minimal age', () => {
     const root = mkdtempSync(join(folder, 'aged-'));
     blobs = new FileBlobStore(root);
     const state = new RegistryState();
-    const journal = new RegistryJournal(new FileEventLog(root), state);
+    const journal = new RegistryJournal(new FileEventLog(root), state, new FileBlobStore(root));
     await journal.onModuleInit();
     needed = await put('needed');
     lost = await put('lost');

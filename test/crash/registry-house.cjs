@@ -43,7 +43,7 @@ exports.registryHouse = (root) => {
   const blobs = new FileBlobStore(root);
   const log = new FileEventLog(root);
   const state = new RegistryState();
-  const journal = new RegistryJournal(log, state);
+  const journal = new RegistryJournal(log, state, blobs);
   const faults = new VersionFaults();
   const runtime = new AnyRuntime();
   const residency = new ModelResidency(runtime, blobs, NO_MEASUREMENTS, new RuntimeConfig(), new ModelsConfig());

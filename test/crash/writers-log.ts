@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RegistryEvent } from '../../src/models/registry/registry-event';
+import type { RegistryEvent, RegistryRestored } from '../../src/models/registry/registry-event';
 import type { StoredEvent } from '../../src/storage/event-log.port';
 
 /** An event as its file has it. */
-export type LoggedEvent = StoredEvent & RegistryEvent;
+export type LoggedEvent = StoredEvent & Exclude<RegistryEvent, RegistryRestored>;
 
 /** What a process says of a model: a hash of how many versions it has, which is in production, and what its last versions are. */
 export interface Summary {

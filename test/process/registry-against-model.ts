@@ -52,7 +52,7 @@ class Process {
     this.house = new RegistryHouse(stores.blobs, stores.log, this.runtime, undefined, stores.derived);
     const { journal, catalog, state, log } = this.house;
     this.follower = new RegistryFollower(journal, catalog, state);
-    this.past = new ModelPast(state, log);
+    this.past = new ModelPast(state, log, stores.blobs);
   }
 
   static async start(stores: Stores): Promise<Process> {

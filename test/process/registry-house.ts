@@ -41,7 +41,7 @@ export class RegistryHouse {
     derived?: string,
   ) {
     const { state, faults } = this;
-    this.journal = new RegistryJournal(log, state, keeper as StorageKeeper | undefined);
+    this.journal = new RegistryJournal(log, state, blobs, keeper as StorageKeeper | undefined);
     const { residency, measurements } = residencyOver(runtime, blobs, { derived });
     this.catalog = new ModelCatalog(state, residency, faults);
     const changes = new RegistryChanges(state, this.journal);

@@ -1,10 +1,9 @@
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
-import { RegistryState } from '../../models/registry/registry-state';
-import type { StoredEvent } from '../../storage/event-log.port';
 import { type PackedFile, packTarGz } from '../../wire/archive/pack-archive';
 import { BackupRepository } from '../snapshot/backup-repository';
-import type { SnapshotManifest } from '../snapshot/snapshot-manifest';
+import { registryOf } from '../snapshot/log-replay';
+import type { SnapshotManifest, SnapshotObject } from '../snapshot/snapshot-manifest';
 import { checkSignature, SnapshotSeal } from '../snapshot/snapshot-seal';
 import { SnapshotDamaged } from '../snapshot/snapshot.errors';
 import type { Progress, SnapshotId } from '../snapshot/snapshot-records';
@@ -36,8 +35,8 @@ export class ArchiveExport {
     const manifest = await this.backups.manifestOf(id);
     checkSignature(manifest, await this.seal.key(), true); // what leaves is no less to be trusted than what is here
     await this.requireWhole(manifest);
-    const state = await this.stateOf(manifest);
-    const files = archiveFiles(manifest, state, (object) => this.backups.openObject(object, manifest.encryption));
+    const openObject = (object: SnapshotObject): Promise<Readable> => this.backups.openObject(object, manifest.encryption);
+    const files = archiveFiles(manifest, await registryOf(manifest, openObject), openObject);
     return { content: packTarGz(progress === undefined ? files : counted(files, progress), FAST), fileName: `${id}.tar.gz` };
   }
 
@@ -48,28 +47,6 @@ export class ArchiveExport {
     if (lost === undefined) return;
     throw new SnapshotDamaged(`The object ${lost.path}`, scan.has(lost.stored) ? 'it has another size' : 'it is not there');
   }
-
-  /** The registry as the events of the snapshot make it. */
-  private async stateOf({ objects, encryption }: SnapshotManifest): Promise<RegistryState> {
-    const state = new RegistryState();
-    const segments = objects.flatMap((object) => (object.kind === 'events' ? [object] : []));
-    for (const segment of segments.sort((a, b) => a.first - b.first)) {
-      const input = await this.backups.openObject(segment, encryption);
-      for await (const line of linesOf(input)) state.fold(JSON.parse(line) as StoredEvent);
-    }
-    return state;
-  }
-}
-
-async function* linesOf(input: Readable): AsyncIterable<string> {
-  const decoder = new TextDecoder();
-  let rest = '';
-  for await (const chunk of input) {
-    const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
-  }
-  if (rest !== '') yield rest;
 }
 
 /** The same files, whose bytes are counted as they pass. */

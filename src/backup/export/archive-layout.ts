@@ -4,6 +4,7 @@ import canonicalize from 'canonicalize';
 import type { ModelRecord, VersionRecord } from '../../models/registry/registry-records';
 import type { RegistryState } from '../../models/registry/registry-state';
 import type { PackedFile } from '../../wire/archive/pack-archive';
+import type { OpenObject } from '../snapshot/log-replay';
 import { type BlobObject, formatManifest, type SnapshotManifest, type SnapshotObject } from '../snapshot/snapshot-manifest';
 import { registryText } from './registry-text';
 
@@ -11,9 +12,6 @@ import { registryText } from './registry-text';
 interface SummedFile extends PackedFile {
   readonly sha256: string;
 }
-
-/** Gives the plain bytes of an object. */
-export type OpenObject = (object: SnapshotObject) => Promise<Readable>;
 
 const SUMS = 'SHA256SUMS';
 const SAFE_PART = /^[^/\\\p{Cc}]+$/u;

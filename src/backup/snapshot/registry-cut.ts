@@ -16,9 +16,9 @@ export interface RegistryCut {
   readonly models: readonly ModelSummary[];
 }
 
-/** The blobs of all that is there, and their sizes in bytes. */
+/** The blobs of all that is there, and their sizes in bytes; with them those that the log itself needs. */
 export function liveBlobs(state: RegistryState): ReadonlyMap<BlobName, number> {
-  return sizesOf(state.list().flatMap(({ versions }) => [...versions.values()]));
+  return new Map([...sizesOf(state.list().flatMap(({ versions }) => [...versions.values()])), ...state.restoredStates]);
 }
 
 /** Those of what was deleted, but for those that were condemned: a collection may take them at any moment. */

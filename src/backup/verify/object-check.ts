@@ -18,7 +18,7 @@ export async function readObject(
   blobs: BlobStore,
   object: SnapshotObject,
   key: BackupKey | undefined,
-  hear: (chunk: Uint8Array) => void,
+  hear: (chunk: Uint8Array) => Promise<void> | void,
 ): Promise<ReadOutcome> {
   const stored = createHash('sha256');
   const plain = createHash('sha256');
@@ -34,7 +34,7 @@ export async function readObject(
   try {
     for await (const chunk of key === undefined ? counted() : decrypted(counted(), key, object)) {
       if (key !== undefined) plain.update(chunk);
-      hear(chunk);
+      await hear(chunk);
     }
   } catch (error) {
     const [problem, detail] = problemOf(error);

@@ -5,11 +5,11 @@ import type { EventFields } from '../../storage/event-log.port';
 import type { BackupHistory } from '../snapshot/backup-history';
 import type { BackupKey } from '../snapshot/backup-key';
 import { BackupRepository, type Scan } from '../snapshot/backup-repository';
+import { LogReplay } from '../snapshot/log-replay';
 import { blobPath } from '../snapshot/read-manifest';
 import type { SnapshotManifest, SnapshotObject } from '../snapshot/snapshot-manifest';
 import type { Progress, SnapshotId, SnapshotRecord, VerifyLevel } from '../snapshot/snapshot-records';
 import { checkSignature, type Signature, SnapshotSeal } from '../snapshot/snapshot-seal';
-import { LogReplay } from './log-replay';
 import { readObject } from './object-check';
 import { inSubset, type Subset } from './subset';
 import type { Problem, VerifyFinding, VerifyReport } from './verify-report';
@@ -140,7 +140,8 @@ class Look {
     if (this.options.level !== 'data') return;
     const { subset } = this.options;
     const read = subset === undefined ? there : there.filter(({ path }) => inSubset(path, subset));
-    const replay = subset === undefined ? new LogReplay() : undefined;
+    const open = (object: SnapshotObject) => this.repository.openObject(object, manifest.encryption);
+    const replay = subset === undefined ? new LogReplay(manifest, open) : undefined;
     const allBytes = read.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
     for (const object of read) {
       await this.read(object, key, replay);
@@ -149,7 +150,7 @@ class Look {
     }
     // of a log that has a gap nobody can say what it makes
     if (replay === undefined || this.findings.some(({ object }) => object.startsWith('log/'))) return;
-    for (const detail of replay.contradictions(manifest)) {
+    for (const detail of replay.contradictions()) {
       this.find('manifest', blobPath(this.snapshot.manifest), 'contradiction', detail);
     }
   }
@@ -177,9 +178,9 @@ class Look {
   }
 
   private async read(object: SnapshotObject, key: BackupKey | undefined, replay: LogReplay | undefined): Promise<void> {
-    const hear = (chunk: Uint8Array): void => {
+    const hear = async (chunk: Uint8Array): Promise<void> => {
       this.options.signal?.throwIfAborted();
-      if (object.kind === 'events') replay?.feed(chunk);
+      if (object.kind === 'events') await replay?.feed(chunk);
     };
     const { bytesRead, problem, detail = '' } = await readObject(this.repository.blobs, object, key, hear);
     this.objectsRead++;

@@ -105,6 +105,22 @@ export interface BlobsCondemned extends EventFields {
   readonly digests: readonly string[];
 }
 
+/**
+ * From here on the models that `state` names are what it says of them, whatever they were before, and the others stay as they are. The bytes
+ * of what is there then were durable before, under their names of now.
+ */
+export interface RegistryRestored extends EventFields {
+  readonly kind: 'registry.restored';
+  /** The snapshot that they came from. */
+  readonly snapshot: string;
+  /** SHA-256 of a blob: `formatRestored`. Absent in an empty place: the events before this one make what was restored. */
+  readonly state?: string;
+  readonly stateBytes?: number;
+  /** In an empty place: a line of history of its own, so that no ETag of the old line is one of this. */
+  readonly lineage?: string;
+  readonly reason?: string;
+}
+
 /** Every kind of event that this version of the service understands. */
 export type RegistryEvent =
   | RegistryCreated
@@ -117,4 +133,5 @@ export type RegistryEvent =
   | StageChanged
   | AliasSet
   | AliasRemoved
-  | BlobsCondemned;
+  | BlobsCondemned
+  | RegistryRestored;

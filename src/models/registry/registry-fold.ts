@@ -1,8 +1,17 @@
 import type { BlobName } from '../../storage/blob-store.port';
 import type { StoredEvent } from '../../storage/event-log.port';
 import { LogDamaged } from '../../storage/storage.errors';
-import type { ModelDeleted, ModelUndeleted, RegistryEvent, StageChanged, VersionDeleted, VersionPublished } from './registry-event';
+import type {
+  ModelDeleted,
+  ModelUndeleted,
+  RegistryEvent,
+  RegistryRestored,
+  StageChanged,
+  VersionDeleted,
+  VersionPublished,
+} from './registry-event';
 import { type Deletion, emptyModel, type ModelRecord, type VersionRecord } from './registry-records';
+import type { RestoredModels } from './restored-models';
 
 /** How far back a model can be rolled. */
 const MAX_PAST = 100;
@@ -17,6 +26,8 @@ export class Registry {
   readonly models = new Map<string, ModelRecord>();
   /** The event that condemned a digest last. */
   readonly condemned = new Map<string, number>();
+  /** Blobs of states that were restored, and the size of each. */
+  readonly restored = new Map<BlobName, number>();
   /** The first event of a kind that this version of the service does not know. */
   foreign: { readonly kind: string; readonly seq: number } | undefined;
 
@@ -28,7 +39,7 @@ export class Registry {
 }
 
 /** Makes the next event true. @throws LogDamaged where it contradicts those before it; TypeError where it lacks what its kind has */
-export function foldEvent(registry: Registry, event: About<RegistryEvent>): void {
+export function foldEvent(registry: Registry, event: About<RegistryEvent>, restored?: RestoredModels): void {
   switch (event.kind) {
     case 'registry.created':
       registry.lineage = event.lineage;
@@ -58,6 +69,8 @@ export function foldEvent(registry: Registry, event: About<RegistryEvent>): void
     case 'alias.removed':
       touch(registry, event).aliases.delete(event.alias);
       return;
+    case 'registry.restored':
+      return restore(registry, event, restored);
     default: {
       const { kind, seq } = event as StoredEvent;
       registry.foreign ??= { kind, seq };
@@ -121,6 +134,38 @@ function undelete(registry: Registry, model: ModelRecord, versions: readonly num
     const blobs = deleted.record.manifest.files.map(({ sha256 }) => registry.blobName(sha256));
     insert(model, { ...deleted.record, blobs, blob: blobs[0] ?? '' });
   }
+}
+
+function restore(registry: Registry, event: About<RegistryRestored>, models: RestoredModels | undefined): void {
+  const { state, stateBytes = 0, lineage, seq, at } = event;
+  registry.lineage = lineage ?? registry.lineage;
+  if (state !== undefined) {
+    if (models === undefined) throw new LogDamaged(seq, 'the state that it restores was not read');
+    registry.restored.set(registry.blobName(state), stateBytes);
+    for (const model of models) settle(registry, model);
+  }
+  for (const model of models ?? registry.models.values()) {
+    model.seq = seq;
+    model.updatedAt = at;
+    model.events.push(seq);
+  }
+}
+
+/** What was there before and is still there stays the very record, so that nothing that is in memory is loaded again. */
+function settle(registry: Registry, model: ModelRecord): void {
+  const before = registry.models.get(model.name)?.versions;
+  for (const [number, record] of model.versions) {
+    const same = before?.get(number);
+    if (same?.digest === record.digest) {
+      same.stage = record.stage;
+      model.versions.set(number, same);
+    } else {
+      const blobs = record.manifest.files.map(({ sha256 }) => registry.blobName(sha256));
+      Object.assign(record, { blobs, blob: blobs[0] ?? '' });
+    }
+  }
+  model.production = model.versions.get(model.production?.version ?? 0);
+  registry.models.set(model.name, model);
 }
 
 /** An upload under the name of a deleted model: nothing but the numbers goes on. */

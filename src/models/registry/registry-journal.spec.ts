@@ -9,6 +9,7 @@ import {
   type LogPosition,
   type StoredEvent,
 } from '../../storage/event-log.port';
+import { MemoryBlobStore } from '../../storage/memory-blob.store';
 import { MemoryEventLog } from '../../storage/memory-event.log';
 import type { StorageKeeper } from '../../storage/storage-keeper.service';
 import { CommitUncertain, NoSpace } from '../../storage/storage.errors';
@@ -18,7 +19,7 @@ import { RegistryState } from './registry-state';
 /** A process of its own on a log that others write too. */
 function processOn(log: EventLog) {
   const state = new RegistryState();
-  return { state, journal: new RegistryJournal(log, state) };
+  return { state, journal: new RegistryJournal(log, state, new MemoryBlobStore()) };
 }
 
 async function started(log: EventLog) {
@@ -437,7 +438,7 @@ describe(RegistryJournal, () => {
     }
     const processIn = (log: EventLog, kept: ReturnType<typeof keeper>) => {
       const state = new RegistryState();
-      return { state, journal: new RegistryJournal(log, state, kept as unknown as StorageKeeper) };
+      return { state, journal: new RegistryJournal(log, state, new MemoryBlobStore(), kept as unknown as StorageKeeper) };
     };
 
     it('has the file system tried before it reads the log', async () => {

@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { Injectable, Logger, type OnModuleInit, Optional } from '@nestjs/common';
 import { CorrelationContext } from '../../logging/correlation-context';
 import { RegistryLog } from '../../storage/event-log.port';
+import { ModelBlobs } from '../../storage/blob-store.port';
 import { CommitUncertain, EventConflict, ReadOnly } from '../../storage/storage.errors';
 import { StorageKeeper } from '../../storage/storage-keeper.service';
 import type { RegistryEvent } from './registry-event';
+import { restoredBy, type RestoredModels } from './restored-models';
 import type { RegistrySnapshot } from './registry-snapshot';
 import { RegistryState } from './registry-state';
 
@@ -27,6 +29,7 @@ export class RegistryJournal implements OnModuleInit {
   constructor(
     private readonly log: RegistryLog,
     private readonly state: RegistryState,
+    private readonly blobs: ModelBlobs,
     @Optional() private readonly keeper?: StorageKeeper,
   ) {}
 
@@ -55,10 +58,11 @@ export class RegistryJournal implements OnModuleInit {
   /**
    * Appends what `decide` wants, decided on a state that no other event has changed since.
    * @param decide called once for each lost race; `undefined`: nothing to do; may throw
+   * @param restored the models of the state that a `registry.restored` names, where `decide` wants one
    * @throws CommitUncertain where the event is written but may not survive a power cut; ReadOnly; whatever `decide` throws
    */
-  commit(actor: string, decide: () => Decision | undefined): Promise<void> {
-    const turn = this.last.then(() => this.decideAndAppend(actor, decide));
+  commit(actor: string, decide: () => Decision | undefined, restored?: RestoredModels): Promise<void> {
+    const turn = this.last.then(() => this.decideAndAppend(actor, decide, restored));
     this.last = turn.catch(() => {});
     return turn;
   }
@@ -92,7 +96,7 @@ export class RegistryJournal implements OnModuleInit {
     return CorrelationContext.run({ correlationId: `start-${randomUUID()}` }, () => this.requireWritable());
   }
 
-  private async decideAndAppend(actor: string, decide: () => Decision | undefined): Promise<void> {
+  private async decideAndAppend(actor: string, decide: () => Decision | undefined, restored?: RestoredModels): Promise<void> {
     for (;;) {
       await this.foldNew();
       await this.settleOrRefuse();
@@ -102,7 +106,7 @@ export class RegistryJournal implements OnModuleInit {
       }
       const decision = decide();
       if (decision === undefined) return;
-      if (await this.append(actor, decision)) break;
+      if (await this.append(actor, decision, restored)) break;
     }
     await this.checkpointIfDue();
   }
@@ -123,10 +127,11 @@ export class RegistryJournal implements OnModuleInit {
   }
 
   /** @returns false where somebody else was faster */
-  private async append(actor: string, decision: Decision): Promise<boolean> {
+  private async append(actor: string, decision: Decision, restored?: RestoredModels): Promise<boolean> {
     const correlationId = CorrelationContext.current?.correlationId ?? 'none';
     try {
-      this.state.apply(await this.log.append(this.state.position, { ...decision, actor, correlationId }));
+      this.state.apply(await this.log.append(this.state.position, { ...decision, actor, correlationId }), restored);
+      if (restored !== undefined) this.checkpointAt = Number.NEGATIVE_INFINITY; // the next start need not read what was restored
       this.logger.log('registry changed', { event: this.state.position.seq, ...decision, manifest: undefined, signature: undefined });
       return true;
     } catch (error) {
@@ -141,7 +146,9 @@ export class RegistryJournal implements OnModuleInit {
   }
 
   private async foldNew(): Promise<void> {
-    for await (const entry of this.log.read(this.state.position)) this.state.apply(entry);
+    for await (const entry of this.log.read(this.state.position)) {
+      this.state.apply(entry, await restoredBy(entry.event, this.blobs, (digest) => this.state.blobName(digest)));
+    }
   }
 
   /** A checkpoint that cannot be written costs time at the next start, and nothing else. */

@@ -1,7 +1,7 @@
 import type { DeletedVersion, Done, ModelRecord, VersionRecord } from './registry-records';
 
 /** A model as plain JSON. */
-type PlainModel = Omit<ModelRecord, 'production' | 'versions' | 'deletedVersions' | 'aliases' | 'done'> & {
+export type PlainModel = Omit<ModelRecord, 'production' | 'versions' | 'deletedVersions' | 'aliases' | 'done'> & {
   readonly production: number | null;
   readonly versions: readonly VersionRecord[];
   readonly deletedVersions: readonly DeletedVersion[];
@@ -13,6 +13,8 @@ type PlainModel = Omit<ModelRecord, 'production' | 'versions' | 'deletedVersions
 export interface RegistrySnapshot {
   readonly lineage: string;
   readonly condemned: readonly (readonly [string, number])[];
+  /** States that were restored: their blobs, and the size of each. */
+  readonly restored: readonly (readonly [string, number])[];
   readonly models: readonly PlainModel[];
 }
 

@@ -337,7 +337,7 @@ describe(RegistryState, () => {
     });
 
     it('of nothing is nothing', () => {
-      expect(new RegistryState().snapshot()).toEqual({ lineage: '', condemned: [], models: [] });
+      expect(new RegistryState().snapshot()).toEqual({ lineage: '', condemned: [], restored: [], models: [] });
     });
   });
 

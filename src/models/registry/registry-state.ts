@@ -5,6 +5,7 @@ import { ModelNotFound, VersionNotFound } from '../models.errors';
 import type { RegistryEvent } from './registry-event';
 import { foldEvent, Registry } from './registry-fold';
 import type { ModelRecord, VersionRecord } from './registry-records';
+import type { RestoredModels } from './restored-models';
 import { modelFrom, plainModel, type RegistrySnapshot } from './registry-snapshot';
 
 /** The registry as its events make it. Reading is free; only the journal applies events. */
@@ -81,7 +82,12 @@ export class RegistryState {
       ...versions.values(),
       ...[...deletedVersions.values()].filter(({ deletion }) => deletion.at >= deletedSince).map(({ record }) => record),
     ]);
-    return new Set(needed.flatMap(({ blobs }) => blobs));
+    return new Set([...needed.flatMap(({ blobs }) => blobs), ...this.registry.restored.keys()]);
+  }
+
+  /** The blobs of states that were restored, and their sizes in bytes: without them nobody can read the log any more. */
+  get restoredStates(): ReadonlyMap<BlobName, number> {
+    return this.registry.restored;
   }
 
   /** The first event that this version of the service does not understand, if there is one: a newer version wrote it. */
@@ -91,21 +97,22 @@ export class RegistryState {
 
   /** Everything, as plain JSON, for a checkpoint. */
   snapshot(): RegistrySnapshot {
-    const { lineage, condemned, models } = this.registry;
-    return { lineage, condemned: [...condemned], models: [...models.values()].map((model) => plainModel(model)) };
+    const { lineage, condemned, restored, models } = this.registry;
+    return { lineage, condemned: [...condemned], restored: [...restored], models: [...models.values()].map((model) => plainModel(model)) };
   }
 
   /** Takes the place of a fold up to `position`; only on a state that nothing was applied to. */
-  restore({ lineage, condemned, models }: RegistrySnapshot, position: LogPosition): void {
+  restore({ lineage, condemned, restored, models }: RegistrySnapshot, position: LogPosition): void {
     this.registry.lineage = lineage;
     for (const [digest, seq] of condemned) this.registry.condemned.set(digest, seq);
+    for (const [name, bytes] of restored) this.registry.restored.set(name, bytes);
     for (const model of models) this.registry.models.set(model.name, modelFrom(model));
     this.at = position;
   }
 
-  /** Folds in the next event. @throws LogDamaged where it contradicts those before it */
-  apply({ event, position }: LogEntry): void {
-    this.fold(event);
+  /** Folds in the next event. @param restored what `restoredBy` makes of it @throws LogDamaged where it contradicts those before it */
+  apply({ event, position }: LogEntry, restored?: RestoredModels): void {
+    this.fold(event, restored);
     this.at = position;
     for (const hear of this.listeners) hear(event);
   }
@@ -116,9 +123,9 @@ export class RegistryState {
   }
 
   /** As `apply`, for a fold of some events only: such a state has no position. @throws LogDamaged */
-  fold(event: StoredEvent): void {
+  fold(event: StoredEvent, restored?: RestoredModels): void {
     try {
-      foldEvent(this.registry, event as StoredEvent & RegistryEvent);
+      foldEvent(this.registry, event as StoredEvent & RegistryEvent, restored);
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
       throw new LogDamaged(event.seq, `it lacks what an event of the kind "${event.kind}" has`, { cause: error });

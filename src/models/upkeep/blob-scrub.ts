@@ -39,7 +39,8 @@ export class BlobScrub {
 
   private sizes(): ReadonlyMap<BlobName, number> {
     const versions = this.state.list().flatMap((model) => [...model.versions.values()]);
-    return new Map(versions.flatMap(({ blobs, manifest }) => blobs.map((name, at) => [name, manifest.files[at]?.size ?? 0] as const)));
+    const files = versions.flatMap(({ blobs, manifest }) => blobs.map((name, at) => [name, manifest.files[at]?.size ?? 0] as const));
+    return new Map([...files, ...this.state.restoredStates]);
   }
 
   private async check(name: BlobName): Promise<void> {

@@ -429,7 +429,7 @@ const DAMAGES: readonly Damage[] = [
   },
   {
     what: 'a checkpoint of a form that a newer version writes',
-    harm: (folder) => folder.change(checkpointFile(7), (bytes) => bytes.toString().replace('"schema":3', '"schema":4')),
+    harm: (folder) => folder.change(checkpointFile(7), (bytes) => bytes.toString().replace('"schema":4', '"schema":5')),
     findings: ['note CHECKPOINT_UNTRUSTED checkpoint 7'],
     exit: 0,
     repaired: [checkpointFile(7)],
@@ -681,7 +681,7 @@ describe(fsck, () => {
     await folder.check(true);
     expect((await log.newestCheckpoint())?.position.seq).toBe(7);
     const state = new RegistryState();
-    await new RegistryJournal(log, state).onModuleInit();
+    await new RegistryJournal(log, state, new FileBlobStore(folder.root)).onModuleInit();
     expect(state.requireVersion('iris', 2).stage).toBe('production');
     expect(state.blobName(PRICE.slice(0, 64))).toBe(PRICE);
   });

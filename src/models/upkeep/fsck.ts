@@ -6,6 +6,7 @@ import { checkpointNumbers, oddments } from '../../storage/folder-inventory';
 import { openStorage } from '../../storage/open-storage';
 import { BlobMissing, LogDamaged } from '../../storage/storage.errors';
 import type { RegistrySnapshot } from '../registry/registry-snapshot';
+import { restoredBy } from '../registry/restored-models';
 import { RegistryState } from '../registry/registry-state';
 
 /** How bad a finding is: `fatal`: the history itself; `damage`: versions; `note`: nothing that anybody was promised. */
@@ -43,7 +44,7 @@ export async function* fsck(root: string, repair: boolean): AsyncIterable<Findin
   const kept = new Map<number, Checkpoint | undefined>((await checkpointNumbers(root)).map((seq) => [seq, undefined]));
   for await (const checkpoint of storage.checkpoints.newestFirst()) kept.set(checkpoint.position.seq, checkpoint);
   const fold: Fold = { state: new RegistryState(), expected: new Map(), whole: true };
-  yield* checkLog(storage.log, fold, kept);
+  yield* checkLog(storage, fold, kept);
   yield* checkCheckpoints(storage.checkpoints, kept, fold, repair);
   yield* checkBlobs(storage.blobs, fold, repair);
   for await (const { kind, path } of oddments(root)) yield NOTES[kind](path);
@@ -55,11 +56,15 @@ const NOTES = {
   quarantined: (path: string): Finding => note('QUARANTINED', path, 'damaged bytes that were replaced by good ones, kept for you'),
 };
 
-async function* checkLog(log: EventLog, fold: Fold, wanted: ReadonlyMap<number, unknown>): AsyncIterable<Finding> {
+async function* checkLog(
+  { log, blobs }: { readonly log: EventLog; readonly blobs: BlobStore },
+  fold: Fold,
+  wanted: ReadonlyMap<number, unknown>,
+): AsyncIterable<Finding> {
   const { state, expected } = fold;
   try {
     for await (const entry of log.read(LOG_START)) {
-      state.apply(entry);
+      state.apply(entry, await restoredBy(entry.event, blobs, (digest) => state.blobName(digest)));
       const { position } = entry;
       if (wanted.has(position.seq) && state.foreign === undefined) expected.set(position.seq, { position, state: plain(state.snapshot()) });
     }
@@ -143,6 +148,7 @@ function usersOf(state: RegistryState): ReadonlyMap<BlobName, readonly string[]>
       for (const blob of blobs) users.set(blob, [...(users.get(blob) ?? []), `${name} ${version}`]);
     }
   }
+  for (const blob of state.restoredStates.keys()) users.set(blob, [...(users.get(blob) ?? []), 'an event that restores it']);
   return users;
 }
 

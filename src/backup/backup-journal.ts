@@ -6,7 +6,7 @@ import { type BackupFigures, figuresOf, type RunOutcome, worriesOf } from './bac
 import { BackupMetrics } from './backup.metrics';
 import { CronSchedule } from './schedule/cron-schedule';
 import { BackupHistory } from './snapshot/backup-history';
-import { BackupRepository } from './snapshot/backup-repository';
+import { SnapshotInventory } from './snapshot/snapshot-inventory';
 import type { SnapshotId, SnapshotRecord } from './snapshot/snapshot-records';
 import type { Subset } from './verify/subset';
 import { VerifyCoverage } from './verify-coverage';
@@ -35,7 +35,7 @@ export class BackupJournal implements OnApplicationBootstrap, BeforeApplicationS
     config: BackupConfig,
     private readonly log: BackupLog,
     private readonly registry: RegistryLog,
-    private readonly repository: BackupRepository,
+    private readonly inventory: SnapshotInventory,
     private readonly metrics: BackupMetrics,
   ) {
     this.schedule = CronSchedule.of(config);
@@ -99,7 +99,7 @@ export class BackupJournal implements OnApplicationBootstrap, BeforeApplicationS
 
   /** Looks what the disk lacks. */
   async look(): Promise<void> {
-    const found = await this.repository.list();
+    const found = await this.inventory.list();
     this.lost = new Map(found.flatMap(({ id, damaged }) => (damaged === undefined ? [] : [[id, damaged]])));
   }
 

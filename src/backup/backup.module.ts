@@ -14,6 +14,9 @@ import { BackupJob } from './schedule/backup.job';
 import { BackupRunner } from './schedule/backup-runner';
 import { BackupRepository } from './snapshot/backup-repository';
 import { RegistrySource } from './snapshot/registry-source';
+import { SnapshotInventory } from './snapshot/snapshot-inventory';
+import { SnapshotManifests } from './snapshot/snapshot-manifests';
+import { SnapshotObjects } from './snapshot/snapshot-objects';
 import { SnapshotSeal } from './snapshot/snapshot-seal';
 import { SnapshotTaker } from './snapshot/snapshot-taker';
 import { SnapshotVerifier } from './verify/snapshot-verifier';
@@ -26,6 +29,9 @@ import { SnapshotVerifier } from './verify/snapshot-verifier';
     SnapshotSeal,
     RegistrySource,
     BackupRepository,
+    SnapshotManifests,
+    SnapshotInventory,
+    SnapshotObjects,
     SnapshotTaker,
     SnapshotVerifier,
     UnreferencedObjects,
@@ -36,6 +42,6 @@ import { SnapshotVerifier } from './verify/snapshot-verifier';
     BackupRunner,
     BackupJob,
   ],
-  exports: [SnapshotSeal, BackupRepository, SnapshotTaker, SnapshotVerifier, BackupJournal],
+  exports: [BackupJournal],
 })
 export class BackupModule {}

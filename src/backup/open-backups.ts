@@ -8,13 +8,17 @@ import { Pruner } from './retention/pruner';
 import { UnreferencedObjects } from './retention/unreferenced-objects';
 import { BackupRepository } from './snapshot/backup-repository';
 import { RegistrySource } from './snapshot/registry-source';
+import { SnapshotInventory } from './snapshot/snapshot-inventory';
+import { SnapshotManifests } from './snapshot/snapshot-manifests';
+import { SnapshotObjects } from './snapshot/snapshot-objects';
 import { SnapshotSeal } from './snapshot/snapshot-seal';
 import { SnapshotTaker } from './snapshot/snapshot-taker';
 import { SnapshotVerifier } from './verify/snapshot-verifier';
 
 /** What can be done with the snapshots of a folder. */
 export interface OpenedBackups {
-  readonly repository: BackupRepository;
+  readonly inventory: SnapshotInventory;
+  readonly manifests: SnapshotManifests;
   readonly taker: SnapshotTaker;
   readonly verifier: SnapshotVerifier;
   readonly pruner: Pruner;
@@ -26,14 +30,23 @@ export function openBackups(config: BackupConfig, modelsDir: string): OpenedBack
   const registry = openStorage(modelsDir);
   const { blobs, log } = openStorage(config.backupsDir);
   const seal = new SnapshotSeal(config);
-  const repository = new BackupRepository(blobs, log, seal, config);
+  const repository = new BackupRepository(blobs, log);
+  const manifests = new SnapshotManifests(repository, config);
+  const inventory = new SnapshotInventory(repository, manifests);
   const state = new RegistryState();
   const source = new RegistrySource(state, new RegistryJournal(registry.log, state, registry.blobs), registry.log, registry.blobs);
   return {
-    repository,
-    taker: new SnapshotTaker(source, repository, seal),
-    verifier: new SnapshotVerifier(repository, seal),
-    pruner: new Pruner(config, repository, new ObjectCollector(repository, new UnreferencedObjects(config))),
-    archives: new ArchiveExport(repository, seal),
+    inventory,
+    manifests,
+    taker: new SnapshotTaker(source, repository, manifests, seal),
+    verifier: new SnapshotVerifier(repository, inventory, manifests, seal),
+    pruner: new Pruner(
+      config,
+      repository,
+      inventory,
+      manifests,
+      new ObjectCollector(repository, manifests, new UnreferencedObjects(config)),
+    ),
+    archives: new ArchiveExport(repository, manifests, new SnapshotObjects(blobs, seal), seal),
   };
 }

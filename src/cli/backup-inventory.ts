@@ -26,7 +26,7 @@ export async function showSnapshot(call: Call<BackupOptions>): Promise<number> {
   const { options, output, operands } = call;
   const place = new BackupPlace(call);
   const snapshot = await place.snapshot(operands[0] as string);
-  const models = await modelsIn(place.opened.repository, snapshot.id);
+  const models = await modelsIn(place.opened.manifests, snapshot.id);
   if (options.json === true) output.out(JSON.stringify({ ...snapshot, ...(models && { models }) }));
   else for (const line of linesOf(snapshot, models)) output.out(line);
   if (!snapshot.signed && options.json !== true) output.err(UNSIGNED);

@@ -40,7 +40,7 @@ export class BackupPlace {
 
   /** Every snapshot, the newest first. @throws NothingThere where none was ever taken */
   async snapshots(): Promise<readonly SnapshotRecord[]> {
-    const snapshots = await this.opened.repository.list();
+    const snapshots = await this.opened.inventory.list();
     if (snapshots.length === 0 && !(await holdsRegistry(this.backupsDir)))
       throw new NothingThere(`There are no backups in ${this.backupsDir}`);
     return snapshots;

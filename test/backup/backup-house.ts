@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { BackupRepository } from '../../src/backup/snapshot/backup-repository';
 import { RegistrySource } from '../../src/backup/snapshot/registry-source';
 import type { SnapshotRecord } from '../../src/backup/snapshot/snapshot-records';
+import { SnapshotInventory } from '../../src/backup/snapshot/snapshot-inventory';
+import { SnapshotManifests } from '../../src/backup/snapshot/snapshot-manifests';
+import { SnapshotObjects } from '../../src/backup/snapshot/snapshot-objects';
 import { SnapshotSeal } from '../../src/backup/snapshot/snapshot-seal';
 import { SnapshotTaker } from '../../src/backup/snapshot/snapshot-taker';
 import type { TakeOptions } from '../../src/backup/snapshot/taking';
@@ -47,6 +50,9 @@ export class BackupHouse {
   readonly registryBlobs: CountedBlobs;
   readonly blobs: CountedBlobs;
   readonly repository: BackupRepository;
+  readonly manifests: SnapshotManifests;
+  readonly inventory: SnapshotInventory;
+  readonly objects: SnapshotObjects;
   readonly taker: SnapshotTaker;
   readonly verifier: SnapshotVerifier;
 
@@ -62,9 +68,12 @@ export class BackupHouse {
     this.blobs = new CountedBlobs(this.backups);
     const seal = new SnapshotSeal(config);
     const { state, journal, log } = this.registry;
-    this.repository = new BackupRepository(this.blobs, new FileEventLog(this.backups), seal, config);
-    this.taker = new SnapshotTaker(new RegistrySource(state, journal, log, this.registryBlobs), this.repository, seal);
-    this.verifier = new SnapshotVerifier(this.repository, seal);
+    this.repository = new BackupRepository(this.blobs, new FileEventLog(this.backups));
+    this.manifests = new SnapshotManifests(this.repository, config);
+    this.inventory = new SnapshotInventory(this.repository, this.manifests);
+    this.objects = new SnapshotObjects(this.blobs, seal);
+    this.taker = new SnapshotTaker(new RegistrySource(state, journal, log, this.registryBlobs), this.repository, this.manifests, seal);
+    this.verifier = new SnapshotVerifier(this.repository, this.inventory, this.manifests, seal);
   }
 
   static async fresh(settings: BackupSettings = {}): Promise<BackupHouse> {

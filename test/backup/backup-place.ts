@@ -10,6 +10,8 @@ import { BackupRunner } from '../../src/backup/schedule/backup-runner';
 import { BackupRepository } from '../../src/backup/snapshot/backup-repository';
 import { RegistrySource } from '../../src/backup/snapshot/registry-source';
 import type { SnapshotRecord, Trigger } from '../../src/backup/snapshot/snapshot-records';
+import { SnapshotInventory } from '../../src/backup/snapshot/snapshot-inventory';
+import { SnapshotManifests } from '../../src/backup/snapshot/snapshot-manifests';
 import { SnapshotSeal } from '../../src/backup/snapshot/snapshot-seal';
 import { SnapshotTaker } from '../../src/backup/snapshot/snapshot-taker';
 import { SnapshotVerifier } from '../../src/backup/verify/snapshot-verifier';
@@ -26,6 +28,8 @@ export class BackupPlace {
   readonly house: RegistryHouse;
   readonly log: FileEventLog;
   readonly repository: BackupRepository;
+  readonly manifests: SnapshotManifests;
+  readonly inventory: SnapshotInventory;
   readonly collector: ObjectCollector;
   readonly unreferenced: UnreferencedObjects;
   readonly pruner: Pruner;
@@ -47,14 +51,16 @@ export class BackupPlace {
     this.log = new FileEventLog(this.config.backupsDir);
     const seal = new SnapshotSeal(this.config);
     const { state, journal, log, blobs: modelBlobs } = this.house;
-    this.repository = new BackupRepository(blobs, this.log, seal, this.config);
-    this.taker = new SnapshotTaker(new RegistrySource(state, journal, log, modelBlobs), this.repository, seal);
-    this.verifier = new SnapshotVerifier(this.repository, seal);
+    this.repository = new BackupRepository(blobs, this.log);
+    this.manifests = new SnapshotManifests(this.repository, this.config);
+    this.inventory = new SnapshotInventory(this.repository, this.manifests);
+    this.taker = new SnapshotTaker(new RegistrySource(state, journal, log, modelBlobs), this.repository, this.manifests, seal);
+    this.verifier = new SnapshotVerifier(this.repository, this.inventory, this.manifests, seal);
     this.unreferenced = new UnreferencedObjects(this.config);
-    this.collector = new ObjectCollector(this.repository, this.unreferenced);
-    this.pruner = new Pruner(this.config, this.repository, this.collector);
+    this.collector = new ObjectCollector(this.repository, this.manifests, this.unreferenced);
+    this.pruner = this.prunerWith(this.collector);
     const metrics = this.metrics();
-    this.journal = new BackupJournal(this.config, this.log, log, this.repository, metrics);
+    this.journal = new BackupJournal(this.config, this.log, log, this.inventory, metrics);
     this.runner = new BackupRunner(this.taker, this.verifier, this.pruner, this.journal, metrics);
   }
 
@@ -68,6 +74,10 @@ export class BackupPlace {
     const place = new BackupPlace(root, settings, blobs, registry);
     await place.house.journal.onModuleInit();
     return place;
+  }
+
+  prunerWith(collector: ObjectCollector): Pruner {
+    return new Pruner(this.config, this.repository, this.inventory, this.manifests, collector);
   }
 
   /** Takes a snapshot, unless it is told otherwise of another file each time, and verifies it. */
@@ -108,7 +118,7 @@ export class BackupPlace {
   /** What the snapshots that are there lack, every byte looked at. */
   async faults(): Promise<readonly unknown[]> {
     const faults: unknown[] = [];
-    for (const { id, deleted, damaged } of await this.repository.list()) {
+    for (const { id, deleted, damaged } of await this.inventory.list()) {
       if (deleted !== undefined) continue;
       const { findings } = await this.verifier.verify(id, { level: 'data' });
       if (findings.length > 0 || damaged !== undefined) faults.push({ id, damaged, findings });

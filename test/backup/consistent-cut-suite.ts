@@ -92,9 +92,9 @@ export function describeConsistentCuts(backups: number): void {
       for (const { id, seq, from, to } of cuts) {
         expect([seq >= from, seq <= to]).toEqual([true, true]);
         expect(await house.verifier.verify(id, { level: 'data' })).toMatchObject({ ok: true, findings: [] });
-        const { objects, models } = await house.repository.manifestOf(id);
+        const { objects, models } = await house.manifests.of(id);
         const segments = objects.filter(({ kind }) => kind === 'events');
-        const saved = await Promise.all(segments.map(async (object) => text(await house.repository.openObject(object))));
+        const saved = await Promise.all(segments.map(async (object) => text(await house.objects.open(object))));
         expect(saved.join('')).toBe(await recorded(house.models, seq));
         expect(models).toEqual(await historyAt(house.models, seq));
       }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { ObjectCollector, type CollectionPlan } from '../../src/backup/retention/object-collector';
-import { Pruner } from '../../src/backup/retention/pruner';
+import type { Pruner } from '../../src/backup/retention/pruner';
 import { DurableFiles } from '../../src/storage/durable-files';
 import { BackupPlace } from './backup-place';
 
@@ -42,8 +42,8 @@ describe('a prune beside backups, without any time between its two looks', () =>
     const root = await mkdtemp(join(scratch, 'place-'));
     const savers = [await BackupPlace.on(root, KEEP), await BackupPlace.on(root, KEEP, undefined, 'others')];
     for (const [at, { house }] of savers.entries()) for (const name of ['a', 'b', 'c']) await house.publish(name, `${at} ${name}`);
-    const pruners = [await BackupPlace.on(root, KEEP), await BackupPlace.on(root, KEEP)].map(
-      (place) => new Pruner(place.config, place.repository, collectorOf(place)),
+    const pruners = [await BackupPlace.on(root, KEEP), await BackupPlace.on(root, KEEP)].map((place) =>
+      place.prunerWith(collectorOf(place)),
     );
     const pruneOften = async (pruner: Pruner): Promise<void> => {
       // one that finds no quiet moment leaves it to the next
@@ -54,7 +54,7 @@ describe('a prune beside backups, without any time between its two looks', () =>
     for (let round = 0; round < count && faults.length === 0; round++) {
       const saver = savers[round % 2]!;
       await Promise.all([saver.backup(), ...pruners.map((pruner) => pruneOften(pruner))]);
-      faults.push(...(await saver.repository.list()).filter(({ damaged }) => damaged !== undefined));
+      faults.push(...(await saver.inventory.list()).filter(({ damaged }) => damaged !== undefined));
     }
     faults.push(...(await savers[0]!.faults()));
     const stored = await savers[0]!.stored();
@@ -86,19 +86,21 @@ describe('a prune beside backups, without any time between its two looks', () =>
     await one.backup();
     await other.backup();
     const place = await BackupPlace.on(root, KEEP);
-    const pruner = new Pruner(place.config, place.repository, collectorOf(place));
+    const pruner = place.prunerWith(collectorOf(place));
     const commit = one.repository.commit.bind(one.repository);
     jest.spyOn(one.repository, 'commit').mockImplementationOnce(async (decide) => {
       for (let time = 0; time < 3; time++) await pruner.prune('ada', 0);
       return commit(decide);
     });
     await one.backup().catch(() => {}); // the mutant's lacks something, which its verification finds
-    return (await one.repository.list()).filter(({ damaged }) => damaged !== undefined);
+    return (await one.inventory.list()).filter(({ damaged }) => damaged !== undefined);
   };
 
   it('takes nothing away that a snapshot needs which is about to be complete, and would without its event', async () => {
     expect(await collectedBeforeItsEvent(({ collector }) => collector)).toEqual([]);
-    const mutant = await collectedBeforeItsEvent(({ repository, unreferenced }) => new SilentCollector(repository, unreferenced));
+    const mutant = await collectedBeforeItsEvent(
+      ({ repository, manifests, unreferenced }) => new SilentCollector(repository, manifests, unreferenced),
+    );
     expect(mutant).not.toEqual([]);
   });
 });

@@ -42,7 +42,7 @@ describe('a prune', () => {
   /** Plans, does it, and holds what changed against what was planned. */
   const prune = async (place: BackupPlace): Promise<void> => {
     const ids = async (): Promise<readonly string[]> =>
-      (await place.repository.list()).filter(({ deleted }) => deleted === undefined).map(({ id }) => id);
+      (await place.inventory.list()).filter(({ deleted }) => deleted === undefined).map(({ id }) => id);
     const [idsBefore, storedBefore] = [await ids(), await place.stored()];
     const plan = await place.pruner.plan();
     const { remove, condemn, bytes } = plan.collect;

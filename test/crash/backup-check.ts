@@ -1,6 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { BackupRepository } from '../../src/backup/snapshot/backup-repository';
+import { SnapshotInventory } from '../../src/backup/snapshot/snapshot-inventory';
+import { SnapshotManifests } from '../../src/backup/snapshot/snapshot-manifests';
 import { SnapshotSeal } from '../../src/backup/snapshot/snapshot-seal';
 import { SnapshotVerifier } from '../../src/backup/verify/snapshot-verifier';
 import { BackupConfig } from '../../src/config/app-config';
@@ -15,9 +17,11 @@ import type { Ack } from './registry-check';
 export async function checkBackups(root: string, ...streams: readonly (readonly Ack[])[]): Promise<readonly string[]> {
   const config = Object.assign(new BackupConfig(), { backupsDir: join(root, 'backups'), keyFile: join(root, 'key') });
   const seal = new SnapshotSeal(config);
-  const repository = new BackupRepository(new FileBlobStore(config.backupsDir), new FileEventLog(config.backupsDir), seal, config);
-  const verifier = new SnapshotVerifier(repository, seal);
-  const listed = await repository.list();
+  const repository = new BackupRepository(new FileBlobStore(config.backupsDir), new FileEventLog(config.backupsDir));
+  const manifests = new SnapshotManifests(repository, config);
+  const inventory = new SnapshotInventory(repository, manifests);
+  const verifier = new SnapshotVerifier(repository, inventory, manifests, seal);
+  const listed = await inventory.list();
   const broken = listed.flatMap(({ id, damaged }) => (damaged === undefined ? [] : [`${id} is listed, and ${damaged.join(', ')}`]));
   for (const { id } of listed) {
     const { findings } = await verifier.verify(id, { level: 'data', allowUnsigned: true });

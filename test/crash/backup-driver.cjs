@@ -37,6 +37,8 @@ async function main() {
   const { FileEventLog } = dist('storage/file-event.log');
   const { BackupRepository } = dist('backup/snapshot/backup-repository');
   const { RegistrySource } = dist('backup/snapshot/registry-source');
+  const { SnapshotInventory } = dist('backup/snapshot/snapshot-inventory');
+  const { SnapshotManifests } = dist('backup/snapshot/snapshot-manifests');
   const { SnapshotSeal } = dist('backup/snapshot/snapshot-seal');
   const { SnapshotTaker } = dist('backup/snapshot/snapshot-taker');
   const { SnapshotVerifier } = dist('backup/verify/snapshot-verifier');
@@ -44,9 +46,11 @@ async function main() {
   const house = (more) => {
     const config = Object.assign(new BackupConfig(), { backupsDir: join(root, 'backups'), ...more });
     const seal = new SnapshotSeal(config);
-    const repository = new BackupRepository(new FileBlobStore(config.backupsDir), new FileEventLog(config.backupsDir), seal, config);
-    const taker = new SnapshotTaker(new RegistrySource(state, journal, log, blobs), repository, seal);
-    return { repository, taker, verifier: new SnapshotVerifier(repository, seal) };
+    const repository = new BackupRepository(new FileBlobStore(config.backupsDir), new FileEventLog(config.backupsDir));
+    const manifests = new SnapshotManifests(repository, config);
+    const inventory = new SnapshotInventory(repository, manifests);
+    const taker = new SnapshotTaker(new RegistrySource(state, journal, log, blobs), repository, manifests, seal);
+    return { inventory, taker, verifier: new SnapshotVerifier(repository, inventory, manifests, seal) };
   };
   const plain = house({});
   const sealed = house({ keyFile, encrypt: 'on' });
@@ -66,7 +70,7 @@ async function main() {
     take: () => take(plain),
     sealed: () => take(sealed),
     async verify() {
-      const [newest] = await plain.repository.list();
+      const [newest] = await plain.inventory.list();
       const able = newest.encrypted ? sealed : plain;
       const { ok, findings } = await able.verifier.verify(newest.id, { level: 'data' });
       return { id: newest.id, ok, findings };

@@ -16,7 +16,7 @@ import {
   SnapshotCollected,
   SnapshotNotDeleted,
 } from '../retention/retention.errors';
-import { BackupRepository } from '../snapshot/backup-repository';
+import { SnapshotInventory } from '../snapshot/snapshot-inventory';
 import { SnapshotVerifier } from '../verify/snapshot-verifier';
 import type { Subset } from '../verify/subset';
 import { chosenSnapshot } from './chosen-snapshot';
@@ -40,7 +40,7 @@ const REASON = ApiQuery({ name: 'reason', required: false, type: String, descrip
 @Controller('api/v1/backups')
 export class BackupUpkeepController {
   constructor(
-    private readonly repository: BackupRepository,
+    private readonly inventory: SnapshotInventory,
     private readonly verifier: SnapshotVerifier,
     private readonly pruner: Pruner,
   ) {}
@@ -82,7 +82,7 @@ export class BackupUpkeepController {
   async verify(@Param('id') id: string, @Body() body: VerifyRequest, @CurrentCaller() { actor }: Caller): Promise<VerifyReportView> {
     const { level = 'data', subset, allowUnsigned = false } = checked(VerifyRequest, body, 'body');
     const part = subset === undefined ? {} : { subset: subsetOf(subset, level) };
-    const { id: chosen } = await chosenSnapshot(this.repository, id);
+    const { id: chosen } = await chosenSnapshot(this.inventory, id);
     return new VerifyReportView(await this.verifier.verify(chosen, { level, allowUnsigned, actor, ...part }));
   }
 
@@ -99,7 +99,7 @@ export class BackupUpkeepController {
   @Refuses(BAD_ID, NO_SNAPSHOT, new NewestVerified(SNAPSHOT), ...UNWRITABLE)
   async deleteSnapshot(@Param('id') id: string, @CurrentCaller() { actor }: Caller, @Query('reason') reason?: string): Promise<void> {
     const { reason: why = 'by hand' } = reasonText(reason);
-    await this.pruner.delete((await chosenSnapshot(this.repository, id)).id, actor, why);
+    await this.pruner.delete((await chosenSnapshot(this.inventory, id)).id, actor, why);
   }
 
   @Post(':id/undelete')
@@ -110,9 +110,9 @@ export class BackupUpkeepController {
   @ApiOkResponse({ type: SnapshotView })
   @Refuses(BAD_ID, NO_SNAPSHOT, new SnapshotNotDeleted(SNAPSHOT), new SnapshotCollected(SNAPSHOT, 3), ...UNWRITABLE)
   async undeleteSnapshot(@Param('id') id: string, @CurrentCaller() { actor }: Caller): Promise<SnapshotView> {
-    const { id: chosen } = await chosenSnapshot(this.repository, id, 'deleted');
+    const { id: chosen } = await chosenSnapshot(this.inventory, id, 'deleted');
     await this.pruner.undelete(chosen, actor);
-    return new SnapshotView(await this.repository.find(chosen));
+    return new SnapshotView(await this.inventory.find(chosen));
   }
 }
 

@@ -9,7 +9,8 @@ import { CorrelationContext } from '../../logging/correlation-context';
 import { checked } from '../../wire/checked';
 import { MalformedBody } from '../../wire/wire.errors';
 import { ArchiveExport } from '../export/archive-export';
-import { BackupRepository } from '../snapshot/backup-repository';
+import { SnapshotInventory } from '../snapshot/snapshot-inventory';
+import { SnapshotManifests } from '../snapshot/snapshot-manifests';
 import { SnapshotTaker } from '../snapshot/snapshot-taker';
 import { SnapshotFailed, SnapshotNoSpace } from '../snapshot/snapshot.errors';
 import { chosenSnapshot, modelsIn } from './chosen-snapshot';
@@ -25,7 +26,8 @@ const FAILURE = { phase: 'copying', reason: 'disk', detail: 'EIO: i/o error, rea
 @Controller('api/v1/backups')
 export class BackupsController {
   constructor(
-    private readonly repository: BackupRepository,
+    private readonly inventory: SnapshotInventory,
+    private readonly manifests: SnapshotManifests,
     private readonly taker: SnapshotTaker,
     private readonly archives: ArchiveExport,
   ) {}
@@ -53,7 +55,7 @@ export class BackupsController {
   @Refuses(new MalformedBody('There is no query.all', { field: 'query.all', expected: 'absent' }))
   async list(@Query() query: ListSnapshotsQuery): Promise<SnapshotList> {
     const asked = checked(ListSnapshotsQuery, query, 'query');
-    const snapshots = await this.repository.list();
+    const snapshots = await this.inventory.list();
     return new SnapshotList(asked.deleted === 'true' ? snapshots : snapshots.filter(({ deleted }) => deleted === undefined));
   }
 
@@ -64,8 +66,8 @@ export class BackupsController {
   @ApiOkResponse({ type: SnapshotContentView })
   @Refuses(BAD_ID, NO_SNAPSHOT)
   async describe(@Param('id') id: string, @CurrentCaller() caller: Caller): Promise<SnapshotContentView> {
-    const record = await chosenSnapshot(this.repository, id);
-    const models = await modelsIn(this.repository, record.id);
+    const record = await chosenSnapshot(this.inventory, id);
+    const models = await modelsIn(this.manifests, record.id);
     return new SnapshotContentView(
       record,
       models?.filter(({ name }) => caller.mayUse(name)),
@@ -91,7 +93,7 @@ export class BackupsController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<StreamableFile> {
     if (!caller.mayUseAll) throw new Forbidden();
-    const { content, fileName } = await this.archives.open((await chosenSnapshot(this.repository, id)).id);
+    const { content, fileName } = await this.archives.open((await chosenSnapshot(this.inventory, id)).id);
     const file = new StreamableFile(content, { type: 'application/gzip', disposition: `attachment; filename="${fileName}"` });
     return file.setErrorHandler((error) => void (response.headersSent ? response.destroy(error) : response.req.next?.(error)));
   }

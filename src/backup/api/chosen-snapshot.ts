@@ -1,6 +1,7 @@
 import { InvalidName } from '../../models/models.errors';
-import type { BackupRepository } from '../snapshot/backup-repository';
+import type { SnapshotInventory } from '../snapshot/snapshot-inventory';
 import type { ModelSummary } from '../snapshot/snapshot-manifest';
+import type { SnapshotManifests } from '../snapshot/snapshot-manifests';
 import { isSnapshotId, type SnapshotId, type SnapshotRecord } from '../snapshot/snapshot-records';
 import { SnapshotDamaged, SnapshotNewer, SnapshotNotFound } from '../snapshot/snapshot.errors';
 
@@ -14,24 +15,21 @@ export const LATEST = 'latest';
  * @throws InvalidName, SnapshotNotFound
  */
 export async function chosenSnapshot(
-  repository: Pick<BackupRepository, 'list'>,
+  inventory: Pick<SnapshotInventory, 'list'>,
   id: string,
   among: 'kept' | 'deleted' = 'kept',
 ): Promise<SnapshotRecord> {
   if (id !== LATEST && !isSnapshotId(id)) throw new InvalidName('id', 'the id of a snapshot, or "latest"', id);
-  const snapshots = await repository.list();
+  const snapshots = await inventory.list();
   const found = id === LATEST ? latestOf(snapshots, among) : snapshots.find((snapshot) => snapshot.id === id);
   if (found === undefined) throw new SnapshotNotFound(id);
   return found;
 }
 
 /** The models in a snapshot. @returns undefined where it is encrypted, or cannot be read: its record says that */
-export async function modelsIn(
-  repository: Pick<BackupRepository, 'manifestOf'>,
-  id: SnapshotId,
-): Promise<readonly ModelSummary[] | undefined> {
+export async function modelsIn(manifests: Pick<SnapshotManifests, 'of'>, id: SnapshotId): Promise<readonly ModelSummary[] | undefined> {
   try {
-    return (await repository.manifestOf(id)).models;
+    return (await manifests.of(id)).models;
   } catch (error) {
     if (error instanceof SnapshotDamaged || error instanceof SnapshotNewer) return undefined;
     throw error;

@@ -11,6 +11,8 @@ import { type EventFields, LOG_START } from '../../storage/event-log.port';
 import { sealEvent } from '../../storage/stored-event';
 import type { BackupRepository } from '../snapshot/backup-repository';
 import { formatManifest, type SnapshotManifest, type SnapshotObject } from '../snapshot/snapshot-manifest';
+import type { SnapshotManifests } from '../snapshot/snapshot-manifests';
+import type { SnapshotObjects } from '../snapshot/snapshot-objects';
 import type { SnapshotSeal } from '../snapshot/snapshot-seal';
 import type { Progress } from '../snapshot/snapshot-records';
 import { ArchiveExport } from './archive-export';
@@ -72,7 +74,7 @@ class House {
   }
 
   get export(): ArchiveExport {
-    const openObject = async ({ kind, sha256: digest }: SnapshotObject): Promise<Readable> => {
+    const open = async ({ kind, sha256: digest }: SnapshotObject): Promise<Readable> => {
       const bytes = kind === 'events' ? Buffer.concat(this.lines) : this.blobs.get(digest);
       if (bytes === undefined) throw new Error('it is lost');
       const pieces = Array.from({ length: Math.ceil(bytes.length / this.piece) }, (_, at) =>
@@ -85,10 +87,10 @@ class House {
     const { manifest } = this;
     return new ArchiveExport(
       {
-        manifestOf: async () => manifest,
-        openObject,
         scan: async () => new Map(manifest.objects.map((object) => [object.stored, this.lost === object.sha256 ? 0 : object.storedBytes])),
       } as unknown as BackupRepository,
+      { of: async () => manifest } as unknown as SnapshotManifests,
+      { open } as unknown as SnapshotObjects,
       { key: async () => undefined } as SnapshotSeal,
     );
   }

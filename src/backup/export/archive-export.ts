@@ -4,6 +4,8 @@ import { type PackedFile, packTarGz } from '../../wire/archive/pack-archive';
 import { BackupRepository } from '../snapshot/backup-repository';
 import { registryOf } from '../snapshot/log-replay';
 import type { SnapshotManifest, SnapshotObject } from '../snapshot/snapshot-manifest';
+import { SnapshotManifests } from '../snapshot/snapshot-manifests';
+import { SnapshotObjects } from '../snapshot/snapshot-objects';
 import { checkSignature, SnapshotSeal } from '../snapshot/snapshot-seal';
 import { SnapshotDamaged } from '../snapshot/snapshot.errors';
 import type { Progress, SnapshotId } from '../snapshot/snapshot-records';
@@ -23,7 +25,9 @@ export interface ExportedArchive {
 @Injectable()
 export class ArchiveExport {
   constructor(
-    private readonly backups: BackupRepository,
+    private readonly repository: BackupRepository,
+    private readonly manifests: SnapshotManifests,
+    private readonly objects: SnapshotObjects,
     private readonly seal: SnapshotSeal,
   ) {}
 
@@ -32,17 +36,17 @@ export class ArchiveExport {
    * @throws SnapshotNotFound; SnapshotForged, BackupKeyWrong, BackupKeyRefused; SnapshotDamaged, SnapshotNewer, LogDamaged
    */
   async open(id: SnapshotId, progress?: (progress: Progress) => void): Promise<ExportedArchive> {
-    const manifest = await this.backups.manifestOf(id);
+    const manifest = await this.manifests.of(id);
     checkSignature(manifest, await this.seal.key(), true); // what leaves is no less to be trusted than what is here
     await this.requireWhole(manifest);
-    const openObject = (object: SnapshotObject): Promise<Readable> => this.backups.openObject(object, manifest.encryption);
+    const openObject = (object: SnapshotObject): Promise<Readable> => this.objects.open(object, manifest.encryption);
     const files = archiveFiles(manifest, await registryOf(manifest, openObject), openObject);
     return { content: packTarGz(progress === undefined ? files : counted(files, progress), FAST), fileName: `${id}.tar.gz` };
   }
 
   /** Before the first byte has left: later an archive can only be broken off. */
   private async requireWhole({ objects }: SnapshotManifest): Promise<void> {
-    const scan = await this.backups.scan();
+    const scan = await this.repository.scan();
     const lost = objects.find(({ stored, storedBytes }) => scan.get(stored) !== storedBytes);
     if (lost === undefined) return;
     throw new SnapshotDamaged(`The object ${lost.path}`, scan.has(lost.stored) ? 'it has another size' : 'it is not there');

@@ -2,7 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { BlobName } from '../../storage/blob-store.port';
 import { CorrelationContext } from '../../logging/correlation-context';
 import type { BackupHistory } from '../snapshot/backup-history';
-import { BackupRepository, storedNames } from '../snapshot/backup-repository';
+import { BackupRepository } from '../snapshot/backup-repository';
+import { storedNames } from '../snapshot/snapshot-manifest';
+import { SnapshotManifests } from '../snapshot/snapshot-manifests';
 import type { SnapshotId, SnapshotRecord } from '../snapshot/snapshot-records';
 import { CollectionRefused, PlanOutdated } from './retention.errors';
 import { UnreferencedObjects } from './unreferenced-objects';
@@ -23,6 +25,7 @@ export interface CollectionPlan {
 export class ObjectCollector {
   constructor(
     private readonly repository: BackupRepository,
+    private readonly manifests: SnapshotManifests,
     private readonly unreferenced: UnreferencedObjects,
   ) {}
 
@@ -100,7 +103,7 @@ export class ObjectCollector {
 
   private async namesOf(id: SnapshotId, history: BackupHistory): Promise<ReadonlySet<BlobName>> {
     try {
-      return storedNames(await (history.snapshots.has(id) ? this.repository.trustedManifest(id, history) : this.repository.manifestOf(id)));
+      return storedNames(await this.manifests.of(id, history));
     } catch (error) {
       throw new CollectionRefused(`what the snapshot ${id} needs cannot be read`, { cause: error });
     }

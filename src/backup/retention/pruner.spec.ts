@@ -61,7 +61,7 @@ describe('Pruner', () => {
   };
   const later = (ms: number): void => jest.setSystemTime(Date.now() + ms);
   const there = async (): Promise<readonly string[]> =>
-    (await place.repository.list()).filter(({ deleted }) => deleted === undefined).map(({ id }) => id);
+    (await place.inventory.list()).filter(({ deleted }) => deleted === undefined).map(({ id }) => id);
 
   it('plans without changing anything, and then does exactly that', async () => {
     const [first, second, third] = [await night(), await night(), await night()];
@@ -120,7 +120,7 @@ describe('Pruner', () => {
 
   it('takes objects away that were seen unneeded twice, a day apart, and no others; the event comes first', async () => {
     const first = await night();
-    const own = await place.repository.manifestOf(first.id);
+    const own = await place.manifests.of(first.id);
     await night();
     await night();
     await place.pruner.prune('ada');
@@ -202,7 +202,7 @@ describe('Pruner', () => {
     await place.pruner.prune('ada');
     const [condemned] = await place.events('blobs.condemned');
     const { id } = await place.backup('again');
-    const { objects } = await place.repository.manifestOf(id);
+    const { objects } = await place.manifests.of(id);
     expect(objects.map(({ stored }) => stored)).toContain(`${staged.digest}.${condemned?.seq}`);
     expect(await place.faults()).toEqual([]);
   });

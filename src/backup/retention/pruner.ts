@@ -2,8 +2,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { Injectable, Logger } from '@nestjs/common';
 import { BackupConfig } from '../../config/app-config';
 import { CorrelationContext } from '../../logging/correlation-context';
-import { BackupRepository, storedNames } from '../snapshot/backup-repository';
+import { BackupRepository } from '../snapshot/backup-repository';
 import type { BackupHistory } from '../snapshot/backup-history';
+import { SnapshotInventory } from '../snapshot/snapshot-inventory';
+import { storedNames } from '../snapshot/snapshot-manifest';
+import { SnapshotManifests } from '../snapshot/snapshot-manifests';
 import type { SnapshotId } from '../snapshot/snapshot-records';
 import { SnapshotDamaged, SnapshotNotFound } from '../snapshot/snapshot.errors';
 import { type CollectionPlan, ObjectCollector } from './object-collector';
@@ -48,6 +51,8 @@ export class Pruner {
   constructor(
     private readonly config: BackupConfig,
     private readonly repository: BackupRepository,
+    private readonly inventory: SnapshotInventory,
+    private readonly manifests: SnapshotManifests,
     private readonly collector: ObjectCollector,
   ) {}
 
@@ -56,7 +61,7 @@ export class Pruner {
     const { keepLast, keepDaily, keepWeekly, keepMonthly, timezone: zone } = this.config;
     const policy = { last: keepLast, daily: keepDaily, weekly: keepWeekly, monthly: keepMonthly };
     const history = await this.repository.history();
-    const found = await this.repository.list();
+    const found = await this.inventory.list();
     const logged = found.filter(({ id }) => history.snapshots.has(id));
     const snapshots = retain(policy, logged, at, zone);
     const unlogged = found.filter(({ id }) => !history.snapshots.has(id));
@@ -79,7 +84,7 @@ export class Pruner {
     const { delete: ids } = plan;
     if (ids.length > 0) await this.bury(ids, plan.seq, actor);
     const { condemn: condemned, remove: removed, bytes } = await this.collect(plan, actor);
-    const found = await this.repository.list();
+    const found = await this.inventory.list();
     const history = await this.repository.history();
     await this.collector.note(
       found.filter(({ id }) => !history.snapshots.has(id)),
@@ -102,7 +107,7 @@ export class Pruner {
 
   /** Deletes one by hand; one that is deleted already is no error. @throws SnapshotNotFound, NewestVerified */
   async delete(id: SnapshotId, actor: string, reason: string): Promise<void> {
-    const lost = new Set((await this.repository.list()).filter(({ damaged }) => damaged !== undefined).map((record) => record.id));
+    const lost = new Set((await this.inventory.list()).filter(({ damaged }) => damaged !== undefined).map((record) => record.id));
     await this.repository.commit((history) => {
       const record = history.snapshots.get(id);
       if (record === undefined) throw new SnapshotNotFound(id);
@@ -130,7 +135,7 @@ export class Pruner {
 
   private async namesOf(id: SnapshotId, history: BackupHistory): Promise<readonly string[]> {
     try {
-      return [history.manifestBlob(id), ...storedNames(await this.repository.trustedManifest(id, history))];
+      return [history.manifestBlob(id), ...storedNames(await this.manifests.trusted(id, history))];
     } catch (error) {
       throw error instanceof SnapshotDamaged ? new SnapshotCollected(id, 1, { cause: error }) : error;
     }

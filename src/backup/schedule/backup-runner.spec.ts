@@ -36,7 +36,7 @@ describe('BackupRunner', () => {
     for (let night = 0; night < 8; night++) expect(await run()).toMatchObject({ outcome: 'completed', phase: 'done', objects: [] });
     const parts = (await place.events('snapshot.verified')).map(({ subset }) => subset);
     expect(parts).toEqual([1, 2, 3, 4, 5, 6, 7, 1].map((n) => ({ n, t: 7 })));
-    expect((await place.repository.list()).filter(({ deleted }) => deleted === undefined)).toHaveLength(2);
+    expect((await place.inventory.list()).filter(({ deleted }) => deleted === undefined)).toHaveLength(2);
     expect(await place.counted('backup_runs_total')).toEqual([{ outcome: 'completed' }, 8]);
     expect(await place.counted('backup_deleted_snapshots_total')).toEqual([{}, 6]);
     expect(log.mock.calls.filter(([text]) => text === 'backup done')).toHaveLength(8);
@@ -64,7 +64,7 @@ describe('BackupRunner', () => {
     const take = place.taker.take.bind(place.taker);
     jest.spyOn(place.taker, 'take').mockImplementationOnce(async (options) => {
       const record = await take(options);
-      const { objects } = await place.repository.manifestOf(record.id);
+      const { objects } = await place.manifests.of(record.id);
       for (const { stored } of objects) await place.blobs.remove(stored);
       return record;
     });

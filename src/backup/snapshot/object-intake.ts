@@ -3,11 +3,12 @@ import { hasCode } from '../../errors/has-code';
 import type { BackupBlobs, BlobName } from '../../storage/blob-store.port';
 import type { BackupHistory } from './backup-history';
 import type { BackupKey } from './backup-key';
-import type { BackupRepository } from './backup-repository';
+import type { Scan } from './backup-repository';
 import { encrypted, encryptedBytes } from './object-cipher';
 import { checkSignature } from './snapshot-seal';
 import { Refusal } from './snapshot-failure';
 import { type EventsObject, SEGMENT, type SnapshotManifest, type SnapshotObject } from './snapshot-manifest';
+import type { SnapshotManifests } from './snapshot-manifests';
 
 /** Of how many snapshots, the newest first, objects are used again; what only older ones have is copied once more. */
 const LOOKED_AT = 32;
@@ -38,11 +39,10 @@ export class ObjectIntake {
   ) {}
 
   /** Learns from finished snapshots what is there. A manifest that cannot be believed, or is of another key, teaches nothing. */
-  async learn(repository: BackupRepository, signing: BackupKey | undefined): Promise<void> {
-    const scan = await repository.scan();
+  async learn(manifests: SnapshotManifests, scan: Scan, signing: BackupKey | undefined): Promise<void> {
     const newest = [...this.history.snapshots.keys()].reverse().slice(0, LOOKED_AT);
     for (const id of newest) {
-      const manifest = await ifBelieved(repository.trustedManifest(id, this.history), signing);
+      const manifest = await ifBelieved(manifests.trusted(id, this.history), signing);
       if (manifest === undefined || manifest.encryption?.keyId !== this.key?.id) continue;
       this.believed.push(manifest);
       for (const { kind, sha256, stored, storedBytes } of manifest.objects) {

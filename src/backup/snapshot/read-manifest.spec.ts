@@ -188,15 +188,15 @@ describe('hostile files in backups/', () => {
     for (const [at, bytes] of Object.values(HOSTILE).slice(0, -1).entries()) {
       await rewrite(join(copies, `20261123T030000Z-1-${at.toString(16).padStart(4, '0')}.json`), bytes);
     }
-    expect((await house.repository.list()).map((record) => record.id)).toEqual([id]);
+    expect((await house.inventory.list()).map((record) => record.id)).toEqual([id]);
     await rm(house.pathOf(hashOf('one')));
     await symlink(join(outside, 'secret'), house.pathOf(hashOf('one')));
     await rm(join(copies, `${id}.json`));
     await symlink(join(outside, 'secret'), join(copies, `${id}.json`));
     await symlink(outside, join(copies, '20261123T030000Z-1-ffff.json'));
-    expect(await house.repository.list()).toMatchObject([{ id, manifest, damaged: [expect.stringContaining('missing')] }]);
-    const { objects } = await house.repository.manifestOf(id);
-    await expect(house.repository.openObject(objects[0]!)).rejects.toMatchObject({ code: 'SNAPSHOT_DAMAGED' });
+    expect(await house.inventory.list()).toMatchObject([{ id, manifest, damaged: [expect.stringContaining('missing')] }]);
+    const { objects } = await house.manifests.of(id);
+    await expect(house.objects.open(objects[0]!)).rejects.toMatchObject({ code: 'SNAPSHOT_DAMAGED' });
     await house.take();
     expect(await readdir(outside)).toEqual(['secret']);
     expect(await house.verifier.verify(id, { level: 'data' })).toMatchObject({ ok: true });

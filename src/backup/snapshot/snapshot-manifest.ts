@@ -83,3 +83,13 @@ export interface SnapshotManifest {
 export function formatManifest(manifest: SnapshotManifest): Buffer {
   return Buffer.from(canonicalize(manifest) as string);
 }
+
+/** Of all objects, before encryption. */
+export function bytesOf({ objects }: Pick<SnapshotManifest, 'objects'>): number {
+  return objects.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** The blobs of `backups/` that a snapshot needs; that of its manifest (`history.manifestBlob`) is not among them. */
+export function storedNames({ objects }: Pick<SnapshotManifest, 'objects'>): ReadonlySet<BlobName> {
+  return new Set(objects.map(({ stored }) => stored));
+}

@@ -52,7 +52,7 @@ describe('a snapshot', () => {
     await house.publish('iris', 'one');
     await house.publish('iris', 'two');
     const record = await house.take();
-    const manifest = await house.repository.manifestOf(record.id);
+    const manifest = await house.manifests.of(record.id);
 
     expect(manifest).toMatchObject({ seq: 3, lineage: house.registry.state.lineage, head: house.registry.state.position.hash });
     expect(manifest.models).toMatchObject([{ name: 'iris', production: null, versions: [{ version: 1 }, { version: 2 }] }]);
@@ -69,7 +69,7 @@ describe('a snapshot', () => {
     expect(hashOf(bytes)).toBe(record.manifest);
     expect(await readFile(join(house.backups, 'snapshots', `${record.id}.json`))).toEqual(bytes);
     expect(record).toMatchObject({ signed: false, encrypted: false, objects: 3, trigger: 'manual' });
-    expect(await house.repository.list()).toEqual([record]);
+    expect(await house.inventory.list()).toEqual([record]);
   });
 
   it('of an unchanged registry writes its manifest and at most 64 KiB, and reads no blob', async () => {
@@ -85,7 +85,7 @@ describe('a snapshot', () => {
     expect(house.blobs.stagedBytes + event.length - manifest.length).toBeLessThanOrEqual(FREE_BYTES);
     expect(second.newBytes).toBe(manifest.length);
     expect(opened).toBe(0);
-    expect((await house.repository.manifestOf(second.id)).parent?.id).toBeDefined();
+    expect((await house.manifests.of(second.id)).parent?.id).toBeDefined();
   });
 
   it('of a registry with one version more writes that alone, encrypted or not', async () => {
@@ -104,10 +104,10 @@ describe('a snapshot', () => {
     const house = await fresh();
     await house.publish('iris', 'one');
     await pointAliases(house, 'a', 1500);
-    const first = await house.repository.manifestOf((await house.take()).id);
+    const first = await house.manifests.of((await house.take()).id);
     await house.publish('iris', 'two');
     const segments = jest.spyOn(FileEventLog.prototype, 'read');
-    const second = await house.repository.manifestOf((await house.take()).id);
+    const second = await house.manifests.of((await house.take()).id);
     const from = segments.mock.calls.map(([after]) => after.seq);
     segments.mockRestore();
     expect(from).toContain(1000);
@@ -143,7 +143,7 @@ describe('a snapshot', () => {
       await house.publish('mnist', 'new');
     };
     const record = await house.take();
-    const manifest = await house.repository.manifestOf(record.id);
+    const manifest = await house.manifests.of(record.id);
     expect(manifest.models?.map(({ name }) => name)).toEqual(['mnist']);
     expect(await house.verifier.verify(record.id, { level: 'data' })).toMatchObject({ ok: true });
   });
@@ -172,7 +172,7 @@ describe('a snapshot', () => {
     });
     await rm(join(house.models, path));
     expect(await failureOf(house.take())).toMatchObject({ phase: 'copying', reason: 'registry-damaged', objects: [path] });
-    expect(await house.repository.list()).toEqual([]);
+    expect(await house.inventory.list()).toEqual([]);
     expect(await readdir(join(house.backups, '.staging'))).toEqual([]);
   });
 
@@ -204,7 +204,7 @@ describe('a snapshot', () => {
     const others = await Promise.all([1, 2, 3].map(async () => BackupHouse.on(house.root)));
     const records = await Promise.all([house, ...others].map(async (each) => each.take()));
     expect(new Set(records.map(({ id }) => id)).size).toBe(4);
-    expect(await house.repository.list()).toHaveLength(4);
+    expect(await house.inventory.list()).toHaveLength(4);
     for (const { id } of records) expect(await house.verifier.verify(id, { level: 'data' })).toMatchObject({ ok: true });
   });
 
@@ -216,7 +216,7 @@ describe('a snapshot', () => {
       house.take({ signal: stop.signal, progress: ({ phase, doneBytes }) => void (phase === 'copying' && doneBytes > 0 && stop.abort()) }),
     );
     expect(failure).toMatchObject({ phase: 'copying', reason: 'aborted' });
-    expect(await house.repository.list()).toEqual([]);
+    expect(await house.inventory.list()).toEqual([]);
     expect(await readdir(join(house.backups, '.staging'))).toEqual([]);
   });
 
@@ -225,7 +225,7 @@ describe('a snapshot', () => {
     await house.publish('iris', 'one'.repeat(100_000));
     const seen: unknown[] = [];
     await house.take({ progress: (progress) => void seen.push(progress) });
-    const { bytes } = await house.repository.list().then(([record]) => record!);
+    const { bytes } = await house.inventory.list().then(([record]) => record!);
     expect(seen.at(-1)).toMatchObject({ phase: 'committing', doneBytes: bytes, allBytes: bytes });
   });
 
@@ -275,7 +275,7 @@ describe('a snapshot', () => {
     });
     const record = await house.take();
     await house.blobs.remove(digest);
-    const manifest = await house.repository.manifestOf(record.id);
+    const manifest = await house.manifests.of(record.id);
     expect(manifest.objects.map(({ stored }) => stored)).toContain(`${digest}.2`);
     expect(await house.verifier.verify(record.id, { level: 'data' })).toMatchObject({ ok: true });
   });
@@ -315,14 +315,14 @@ describe('what is secret', () => {
     const found = await Promise.all(files.map(async (path) => (await readFile(path)).indexOf(CANARY)));
     expect(found.filter((at) => at !== -1)).toEqual([]);
     expect(files.length).toBeGreaterThan(4);
-    const [record] = await house.repository.list();
+    const [record] = await house.inventory.list();
     expect(record).toMatchObject({ signed: true, encrypted: true });
     expect(await house.verifier.verify(record!.id, { level: 'data' })).toMatchObject({ ok: true, signature: 'valid' });
   });
 
   it('stays so where the key changes: everything is encrypted again, and the first is read with its own key only', async () => {
     const house = await houseOfSecrets({ key: KEY, encrypt: true });
-    const [first] = await house.repository.list();
+    const [first] = await house.inventory.list();
     const other = await BackupHouse.on(house.root, { key: OTHER_KEY, encrypt: true });
     const second = await other.take();
     expect(second.newBytes).toBeGreaterThan(200_000);

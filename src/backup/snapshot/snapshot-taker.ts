@@ -2,11 +2,11 @@ import { Injectable, Logger } from '@nestjs/common';
 import { BackupRepository } from './backup-repository';
 import { RegistrySource } from './registry-source';
 import { failureOf } from './snapshot-failure';
+import { SnapshotManifests } from './snapshot-manifests';
 import type { SnapshotRecord } from './snapshot-records';
 import { SnapshotSeal } from './snapshot-seal';
 import { SnapshotFailed, SnapshotNoSpace } from './snapshot.errors';
 import { Taking, type TakeOptions } from './taking';
-import { TakingSteps } from './taking-steps';
 
 /** Takes snapshots. Beside a server that works, in its process or in another; never two at once in one process. */
 @Injectable()
@@ -17,6 +17,7 @@ export class SnapshotTaker {
   constructor(
     private readonly source: RegistrySource,
     private readonly repository: BackupRepository,
+    private readonly manifests: SnapshotManifests,
     private readonly seal: SnapshotSeal,
   ) {}
 
@@ -32,14 +33,14 @@ export class SnapshotTaker {
   }
 
   private async takeNow(options: TakeOptions): Promise<SnapshotRecord> {
-    const steps = new TakingSteps(options);
+    const taking = new Taking(this.source, this.repository, this.manifests, this.seal, options);
     try {
-      const record = await new Taking(this.source, this.repository, this.seal, options, steps).run();
+      const record = await taking.run();
       const { id, seq, objects, bytes, newBytes, signed, encrypted } = record;
       this.logger.log('snapshot taken', { snapshot: id, event: seq, objects, bytes, newBytes, signed, encrypted });
       return record;
     } catch (error) {
-      const failure = failureOf(error, steps.phase, steps.object);
+      const failure = failureOf(error, taking.steps.phase, taking.steps.object);
       throw failure.reason === 'no-space' ? new SnapshotNoSpace(failure, { cause: error }) : new SnapshotFailed(failure, { cause: error });
     }
   }

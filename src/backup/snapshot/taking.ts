@@ -1,29 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { SERVICE } from '../../config/service';
-import { hasCode } from '../../errors/has-code';
-import type { BlobName, StagedBlob } from '../../storage/blob-store.port';
-import { LOG_START } from '../../storage/event-log.port';
-import { hashOf } from '../../storage/stored-event';
+import type { StagedBlob } from '../../storage/blob-store.port';
 import { BackupHistory, type SnapshotCompleted } from './backup-history';
 import type { BackupKey } from './backup-key';
-import { type BackupRepository, bytesOf } from './backup-repository';
+import type { BackupRepository } from './backup-repository';
 import { ObjectIntake } from './object-intake';
-import { blobPath, segmentPath } from './read-manifest';
+import { blobPath } from './read-manifest';
+import { RegistryCopy } from './registry-copy';
 import type { RegistryCut } from './registry-cut';
-import type { RegistrySource, Segment } from './registry-source';
-import { inLanes } from './in-lanes';
+import type { RegistrySource } from './registry-source';
 import { Refusal } from './snapshot-failure';
-import { type EventsObject, FORMAT, formatManifest, type SnapshotManifest, type SnapshotObject } from './snapshot-manifest';
+import { bytesOf, FORMAT, formatManifest, type SnapshotManifest, type SnapshotObject } from './snapshot-manifest';
+import type { SnapshotManifests } from './snapshot-manifests';
 import { snapshotId, type SnapshotRecord, type Trigger } from './snapshot-records';
 import { signed, type SnapshotSeal } from './snapshot-seal';
-import type { TakingSteps, Watcher } from './taking-steps';
+import { TakingSteps, type Watcher } from './taking-steps';
 
 /** How often a cut may be made anew because what it needs was taken away meanwhile: each time takes a deletion and a collection. */
 const ATTEMPTS = 20;
-
-/** So many objects at a time: while one waits for the disk to confirm it, the next is read. */
-const LANES = 4;
 
 /** What a snapshot is taken for, and how. */
 export interface TakeOptions extends Watcher {
@@ -38,22 +33,25 @@ export interface TakeOptions extends Watcher {
 export class Taking {
   private readonly logger = new Logger(Taking.name);
   private readonly startedAt = new Date().toISOString();
+  readonly steps: TakingSteps;
   private key: BackupKey | undefined;
 
   constructor(
     private readonly source: RegistrySource,
     private readonly repository: BackupRepository,
+    private readonly manifests: SnapshotManifests,
     private readonly seal: SnapshotSeal,
     private readonly options: TakeOptions,
-    private readonly steps: TakingSteps,
-  ) {}
+  ) {
+    this.steps = new TakingSteps(options);
+  }
 
   async run(): Promise<SnapshotRecord> {
     this.steps.enter('preparing');
     this.key = await this.seal.key(); // before anything is written
-    await this.repository.tidy();
+    await this.manifests.tidy();
     const intake = new ObjectIntake(this.repository.blobs, await this.repository.history(), this.encryptingKey);
-    if (this.options.rehash !== true) await intake.learn(this.repository, this.key);
+    if (this.options.rehash !== true) await intake.learn(this.manifests, await this.repository.scan(), this.key);
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const record = await this.attempt(intake);
       if (record !== undefined) return record;
@@ -69,64 +67,15 @@ export class Taking {
   private async attempt(intake: ObjectIntake): Promise<SnapshotRecord | undefined> {
     this.steps.enter('reading');
     const cut = await this.source.cut();
+    const copy = new RegistryCopy(this.source, intake, this.steps);
     this.steps.begin([...cut.needed.values(), ...cut.wanted.values()]);
-    const segments = await this.keepEvents(cut, intake);
+    const segments = await copy.keepEvents(cut);
     this.steps.enter('copying');
-    const blobs = await this.keepBlobs(cut, intake);
+    const blobs = await copy.keepBlobs(cut);
     if (blobs === undefined) return undefined;
     const objects = [...segments, ...blobs].sort((a, b) => (a.path < b.path ? -1 : 1));
     this.steps.enter('describing');
     return this.complete(cut, objects, intake);
-  }
-
-  private async keepEvents({ lineage, position }: RegistryCut, intake: ObjectIntake): Promise<readonly EventsObject[]> {
-    const full = intake.fullSegments(lineage, position.seq);
-    const { last: seq, head: hash } = full.at(-1) ?? { last: 0, head: LOG_START.hash };
-    // an older folder may have been put in the place of the registry: from some event on its history is another
-    const same = await this.source.has({ seq, hash });
-    const segments = same ? [...full] : [];
-    const from = same ? { seq, hash } : LOG_START;
-    for await (const segment of this.source.segments(from, position)) segments.push(await this.keepSegment(segment, intake));
-    return segments;
-  }
-
-  private async keepSegment({ bytes, ...segment }: Segment, intake: ObjectIntake): Promise<EventsObject> {
-    const wanted = { kind: 'events', path: segmentPath(segment.first, segment.last), sha256: hashOf(bytes), bytes: bytes.length } as const;
-    this.steps.expect(bytes.length);
-    const kept = await this.steps.on(wanted.path, bytes.length, (watch) => intake.keep(wanted, async () => watch([bytes])));
-    return { ...wanted, ...segment, ...kept };
-  }
-
-  /**
-   * Nothing is held on to: what a collection takes away meanwhile is needed by nothing that is there by then, and so not by a newer cut.
-   * @returns undefined where that happened
-   */
-  private async keepBlobs({ needed, wanted }: RegistryCut, intake: ObjectIntake): Promise<readonly SnapshotObject[] | undefined> {
-    const objects: SnapshotObject[] = [];
-    let moved = false;
-    await inLanes(LANES, needed, async ([name, bytes]) => {
-      const object = moved ? undefined : await this.keepBlob(name, bytes, intake);
-      if (object !== undefined) objects.push(object);
-      else if (!moved && (await this.source.needs(name))) throw missing(name);
-      else moved = true;
-    });
-    await inLanes(LANES, moved ? [] : wanted, async ([name, bytes]) => {
-      const object = await this.keepBlob(name, bytes, intake).catch(ignoreDamage);
-      if (object !== undefined) objects.push(object);
-    });
-    return moved ? undefined : objects;
-  }
-
-  /** @returns undefined where it is not there */
-  private async keepBlob(name: BlobName, bytes: number, intake: ObjectIntake): Promise<SnapshotObject | undefined> {
-    const wanted = { kind: 'blob', path: blobPath(name), sha256: name.slice(0, 64), bytes } as const;
-    try {
-      const kept = await this.steps.on(wanted.path, bytes, (watch) => intake.keep(wanted, async () => watch(await this.source.open(name))));
-      return { ...wanted, ...kept };
-    } catch (error) {
-      if (hasCode(error, 'BLOB_MISSING')) return undefined;
-      throw error;
-    }
   }
 
   /** @returns undefined where objects were condemned meanwhile, and must be written again under their new names; or another snapshot has this id */
@@ -204,21 +153,11 @@ export class Taking {
   /** The snapshot is there: a copy for people that cannot be written is made by the next one. */
   private async keepCopy({ id }: SnapshotManifest, staged: StagedBlob): Promise<void> {
     try {
-      await this.repository.keepCopy(id, staged);
+      await this.manifests.keepCopy(id, staged);
     } catch (error) {
       this.logger.warn('plain copy of a manifest not written', { snapshot: id, err: error });
     }
   }
-}
-
-/** What was deleted and may come back is taken along as far as it is good: it must not keep the rest from being saved. */
-function ignoreDamage(error: unknown): undefined {
-  if (!(error instanceof Refusal)) throw error;
-}
-
-function missing(name: BlobName): Refusal {
-  const detail = `the blob ${name} is missing in the registry: upload its file again, or delete its version`;
-  return new Refusal('registry-damaged', detail, [blobPath(name)]);
 }
 
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {

@@ -22,14 +22,14 @@ async function taken(
   await house.publish('iris', 'one');
   await house.publish('iris', 'two');
   const record = await house.take();
-  return { house, record, manifest: await house.repository.manifestOf(record.id) };
+  return { house, record, manifest: await house.manifests.of(record.id) };
 }
 const problemsOf = ({ findings }: VerifyReport): readonly string[] => findings.map(({ object, problem }) => `${object} ${problem}`);
 const eventPath = (house: BackupHouse, seq: number): string => join(house.backups, 'log', `${String(seq).padStart(20, '0')}.json`);
 
 /** Puts another manifest in the place of a snapshot's, with every sum made right again, as somebody does who can write there. */
 async function forge(house: BackupHouse, record: SnapshotRecord, change: (manifest: SnapshotManifest) => object): Promise<void> {
-  const bytes = Buffer.from(canonicalize(change(await house.repository.manifestOf(record.id))) as string);
+  const bytes = Buffer.from(canonicalize(change(await house.manifests.of(record.id))) as string);
   await rewrite(house.pathOf(hashOf(bytes)), bytes);
   await rm(house.pathOf(record.manifest));
   await rewrite(join(house.backups, 'snapshots', `${record.id}.json`), bytes);
@@ -44,11 +44,11 @@ describe('a verification', () => {
   it.each([{}, { key: KEY }, { key: KEY, encrypt: true }])('finds nothing where nothing is, and writes that down: %j', async (settings) => {
     const { house, record, manifest } = await taken(settings);
     expect(await house.verifier.verify(record.id, { level: 'structure' })).toMatchObject({ ok: true, objectsRead: 0 });
-    expect(await house.repository.find(record.id)).toMatchObject({ verified: { level: 'structure' } });
+    expect(await house.inventory.find(record.id)).toMatchObject({ verified: { level: 'structure' } });
     const report = await house.verifier.verify(record.id, { level: 'data' });
     expect(report).toMatchObject({ ok: true, findings: [], objectsRead: 3, signature: 'key' in settings ? 'valid' : 'unsigned' });
     expect(report.bytesRead).toBe(manifest.objects.reduce((sum, { storedBytes }) => sum + storedBytes, 0));
-    expect(await house.repository.find(record.id)).toMatchObject({ verified: { level: 'data' } });
+    expect(await house.inventory.find(record.id)).toMatchObject({ verified: { level: 'data' } });
   });
 
   it('of another process needs no registry', async () => {
@@ -64,10 +64,10 @@ describe('a verification', () => {
     await rewrite(house.pathOf(two!.stored), 'longer');
     const report = await house.verifier.verify(record.id, { level: 'structure' });
     expect(problemsOf(report)).toEqual([`${one!.path} missing`, `${two!.path} size`]);
-    expect((await house.repository.find(record.id)).verified).toBeUndefined();
+    expect((await house.inventory.find(record.id)).verified).toBeUndefined();
     await house.take({ rehash: true });
     expect(await house.verifier.verify(record.id, { level: 'data' })).toMatchObject({ ok: true });
-    expect((await house.repository.find(record.id)).damaged).toBeUndefined();
+    expect((await house.inventory.find(record.id)).damaged).toBeUndefined();
   });
 
   it('heals: what it found damaged is written again by the next snapshot, and by that only', async () => {
@@ -84,7 +84,7 @@ describe('a verification', () => {
     const house = await fresh(settings);
     await publishMany(house, 200);
     const record = await house.take();
-    const { objects } = await house.repository.manifestOf(record.id);
+    const { objects } = await house.manifests.of(record.id);
     const random = mulberry32(Number(process.env.BACKUP_SEED ?? 12));
     const blobs = objects.filter(({ kind }) => kind === 'blob');
     expect(blobs).toHaveLength(200);
@@ -101,7 +101,7 @@ describe('a verification', () => {
     const record = await house.take();
     const read: string[] = [];
     const { open } = house.blobs;
-    const { objects } = await house.repository.manifestOf(record.id);
+    const { objects } = await house.manifests.of(record.id);
     const spy = jest.spyOn(house.blobs, 'open').mockImplementation(function (this: BackupHouse['blobs'], name) {
       read.push(name);
       return open.call(house.blobs, name);
@@ -113,7 +113,7 @@ describe('a verification', () => {
     expect(read.filter((name) => !manifests.has(name)).sort()).toEqual(objects.map(({ stored }) => stored).sort());
     expect(reports.reduce((sum, { objectsRead }) => sum + objectsRead, 0)).toBe(objects.length);
     expect(Math.min(...reports.map(({ objectsRead }) => objectsRead))).toBeGreaterThan(200);
-    expect(await house.repository.find(record.id)).toMatchObject({ verified: { level: 'structure' } });
+    expect(await house.inventory.find(record.id)).toMatchObject({ verified: { level: 'structure' } });
   }, 60_000);
 
   it('ends where its watcher wants no more', async () => {
@@ -163,7 +163,7 @@ describe('somebody who can write to backups/ and has no key', () => {
     await rewrite(house.pathOf(hashOf(evil)), evil);
     await forge(house, record, swapped);
     const next = await house.take();
-    const { objects } = await house.repository.manifestOf(next.id);
+    const { objects } = await house.manifests.of(next.id);
     expect(objects.map(({ stored }) => stored)).not.toContain(hashOf(evil));
     expect(await house.verifier.verify(next.id, { level: 'data' })).toMatchObject({ ok: true, signature: 'valid' });
   });
@@ -207,13 +207,13 @@ describe('somebody who can write to backups/ and has no key', () => {
     await house.publish('iris', 'a'.repeat(200_000));
     await house.publish('iris', 'b'.repeat(200_000));
     const record = await house.take();
-    const { objects } = await house.repository.manifestOf(record.id);
+    const { objects } = await house.manifests.of(record.id);
     const [one, two] = objects.filter(({ kind }) => kind === 'blob') as [SnapshotObject, SnapshotObject];
     const open = async (object: SnapshotObject): Promise<unknown> =>
       (
-        await house.repository.openObject(object, {
+        await house.objects.open(object, {
           cipher: 'aes-256-gcm',
-          keyId: (await house.repository.manifestOf(record.id)).encryption!.keyId,
+          keyId: (await house.manifests.of(record.id)).encryption!.keyId,
         })
       ).toArray();
     await expect(open(one)).resolves.toBeDefined();
@@ -275,13 +275,13 @@ describe('the key', () => {
 describe('the inventory', () => {
   it('reads the disk: what was taken away behind its back is damaged, and nothing throws', async () => {
     const { house, record, manifest } = await taken();
-    const intact = await house.repository.list();
+    const intact = await house.inventory.list();
     expect(intact[0]).not.toHaveProperty('damaged');
     const blob = manifest.objects.find(({ kind }) => kind === 'blob')!;
     await rename(house.pathOf(blob.stored), `${house.pathOf(blob.stored)}.away`);
-    expect(await house.repository.list()).toMatchObject([{ id: record.id, damaged: [expect.stringContaining(blob.path)] }]);
+    expect(await house.inventory.list()).toMatchObject([{ id: record.id, damaged: [expect.stringContaining(blob.path)] }]);
     await rename(`${house.pathOf(blob.stored)}.away`, house.pathOf(blob.stored));
-    expect(await house.repository.list()).toEqual(intact);
+    expect(await house.inventory.list()).toEqual(intact);
   });
 
   it.each([
@@ -292,7 +292,7 @@ describe('the inventory', () => {
   ])('shows a snapshot as damaged that lost %s', async (_what, harm) => {
     const { house, record } = await taken();
     await harm(house, record);
-    const [seen] = await house.repository.list();
+    const [seen] = await house.inventory.list();
     expect(seen).toMatchObject({ id: record.id, seq: 3 });
     expect(seen!.damaged).not.toEqual([]);
     expect(seen!.damaged).toBeDefined();
@@ -302,11 +302,11 @@ describe('the inventory', () => {
     const { house, record } = await taken();
     await rm(join(house.backups, 'log'), { recursive: true });
     await rm(join(house.backups, 'snapshots'), { recursive: true });
-    expect(await house.repository.list()).toEqual([]);
-    await expect(house.repository.find(record.id)).rejects.toMatchObject({ code: 'SNAPSHOT_NOT_FOUND' });
-    await expect(house.repository.manifestOf('../../etc/passwd')).rejects.toMatchObject({ code: 'SNAPSHOT_NOT_FOUND' });
+    expect(await house.inventory.list()).toEqual([]);
+    await expect(house.inventory.find(record.id)).rejects.toMatchObject({ code: 'SNAPSHOT_NOT_FOUND' });
+    await expect(house.manifests.of('../../etc/passwd')).rejects.toMatchObject({ code: 'SNAPSHOT_NOT_FOUND' });
     await rm(house.backups, { recursive: true });
-    expect(await house.repository.list()).toEqual([]);
+    expect(await house.inventory.list()).toEqual([]);
   });
 
   it('makes plain copies again that are missing, with the next snapshot', async () => {
@@ -321,19 +321,19 @@ describe('the inventory', () => {
   it('reads a manifest from its plain copy where the blob is damaged', async () => {
     const { house, record, manifest } = await taken();
     await rewrite(house.pathOf(record.manifest), '{}');
-    expect(await house.repository.manifestOf(record.id)).toEqual(manifest);
+    expect(await house.manifests.of(record.id)).toEqual(manifest);
     expect(problemsOf(await house.verifier.verify(record.id, { level: 'structure' }))).toEqual(['manifest digest']);
     await rewrite(join(house.backups, 'snapshots', `${record.id}.json`), formatManifest({ ...manifest, seq: 2 }));
-    await expect(house.repository.manifestOf(record.id)).rejects.toMatchObject({ code: 'SNAPSHOT_DAMAGED' });
+    await expect(house.manifests.of(record.id)).rejects.toMatchObject({ code: 'SNAPSHOT_DAMAGED' });
   });
 
   it('passes over what is not ours', async () => {
     const { house } = await taken();
-    const before = await house.repository.list();
+    const before = await house.inventory.list();
     await writeFile(join(house.backups, 'snapshots', 'notes.txt'), 'mine');
     await writeFile(join(house.backups, 'snapshots', '20261123T030000Z-1-abcd.json'), '{"format":1}');
     await chmod(join(house.backups, 'snapshots', 'notes.txt'), 0o000);
-    expect(await house.repository.list()).toEqual(before);
+    expect(await house.inventory.list()).toEqual(before);
   });
 });
 

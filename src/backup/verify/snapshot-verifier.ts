@@ -1,13 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { hasCode } from '../../errors/has-code';
 import { CorrelationContext } from '../../logging/correlation-context';
+import type { BackupBlobs } from '../../storage/blob-store.port';
 import type { EventFields } from '../../storage/event-log.port';
 import type { BackupHistory } from '../snapshot/backup-history';
 import type { BackupKey } from '../snapshot/backup-key';
 import { BackupRepository, type Scan } from '../snapshot/backup-repository';
 import { LogReplay } from '../snapshot/log-replay';
 import { blobPath } from '../snapshot/read-manifest';
+import { SnapshotInventory } from '../snapshot/snapshot-inventory';
 import type { SnapshotManifest, SnapshotObject } from '../snapshot/snapshot-manifest';
+import { SnapshotManifests } from '../snapshot/snapshot-manifests';
 import type { Progress, SnapshotId, SnapshotRecord, VerifyLevel } from '../snapshot/snapshot-records';
 import { checkSignature, type Signature, SnapshotSeal } from '../snapshot/snapshot-seal';
 import { readObject } from './object-check';
@@ -34,6 +37,8 @@ export interface VerifyOptions {
 export class SnapshotVerifier {
   constructor(
     private readonly repository: BackupRepository,
+    private readonly inventory: SnapshotInventory,
+    private readonly manifests: SnapshotManifests,
     private readonly seal: SnapshotSeal,
   ) {}
 
@@ -42,10 +47,10 @@ export class SnapshotVerifier {
    * @throws SnapshotNotFound; SnapshotUnsigned, BackupKeyWrong, BackupKeyRefused: nothing was looked at then; SnapshotNewer; LogDamaged
    */
   async verify(id: SnapshotId, options: VerifyOptions): Promise<VerifyReport> {
-    const record = await this.repository.find(id);
+    const record = await this.inventory.find(id);
     const history = await this.repository.history();
     const key = await this.seal.key();
-    const look = new Look(this.repository, record, options);
+    const look = new Look(this.repository.blobs, this.manifests, record, options);
     const manifest = await look.atManifest(history);
     const signature = manifest && look.atSignature(manifest, key, history);
     if (manifest !== undefined) {
@@ -94,7 +99,8 @@ class Look {
   private bytesRead = 0;
 
   constructor(
-    private readonly repository: BackupRepository,
+    private readonly blobs: BackupBlobs,
+    private readonly manifests: SnapshotManifests,
     private readonly snapshot: SnapshotRecord,
     private readonly options: VerifyOptions,
   ) {}
@@ -105,12 +111,12 @@ class Look {
     const path = blobPath(history.snapshots.has(id) ? history.manifestBlob(id) : digest);
     if (!history.snapshots.has(id)) this.find('log', 'log', 'missing', 'no event of the log says that this snapshot was finished');
     else {
-      const fault = await this.repository.manifestFault(id, history);
+      const fault = await this.manifests.fault(id, history);
       if (fault !== undefined)
         this.find('manifest', path, fault, fault === 'missing' ? 'it is not there' : 'its bytes are not those that were stored');
     }
     try {
-      return await this.repository.manifestOf(id);
+      return await this.manifests.of(id);
     } catch (error) {
       if (!hasCode(error, 'SNAPSHOT_DAMAGED')) throw error;
       if (this.findings.length === 0) this.find('manifest', path, 'malformed', (error as Error).message);
@@ -182,7 +188,7 @@ class Look {
       this.options.signal?.throwIfAborted();
       if (object.kind === 'events') await replay?.feed(chunk);
     };
-    const { bytesRead, problem, detail = '' } = await readObject(this.repository.blobs, object, key, hear);
+    const { bytesRead, problem, detail = '' } = await readObject(this.blobs, object, key, hear);
     this.objectsRead++;
     this.bytesRead += bytesRead;
     if (problem !== undefined) return this.find(object.path, blobPath(object.stored), problem, detail);

@@ -33,6 +33,7 @@ async function houseOn(models, backupsDir, settings = {}) {
   const { RegistryState } = dist('models/registry/registry-state');
   const { BackupRepository } = dist('backup/snapshot/backup-repository');
   const { RegistrySource } = dist('backup/snapshot/registry-source');
+  const { SnapshotManifests } = dist('backup/snapshot/snapshot-manifests');
   const { SnapshotSeal } = dist('backup/snapshot/snapshot-seal');
   const { SnapshotTaker } = dist('backup/snapshot/snapshot-taker');
   const state = new RegistryState();
@@ -41,8 +42,9 @@ async function houseOn(models, backupsDir, settings = {}) {
   await journal.readOn();
   const config = Object.assign(new BackupConfig(), { backupsDir, ...settings });
   const seal = new SnapshotSeal(config);
-  const repository = new BackupRepository(new FileBlobStore(backupsDir), new FileEventLog(backupsDir), seal, config);
-  const taker = new SnapshotTaker(new RegistrySource(state, journal, log, new FileBlobStore(models)), repository, seal);
+  const repository = new BackupRepository(new FileBlobStore(backupsDir), new FileEventLog(backupsDir));
+  const manifests = new SnapshotManifests(repository, config);
+  const taker = new SnapshotTaker(new RegistrySource(state, journal, log, new FileBlobStore(models)), repository, manifests, seal);
   const take = () => taker.take({ trigger: 'manual', actor: 'bench', correlationId: 'bench' });
   return { journal, repository, take };
 }

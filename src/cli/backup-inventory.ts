@@ -41,7 +41,21 @@ export function countText(count: number, noun: string): string {
 }
 
 function linesOf(snapshot: SnapshotRecord, models: readonly ModelSummary[] = []): readonly string[] {
-  const { id, createdAt, finishedAt, trigger, seq, lineage, objects, bytes, newBytes, verified, deleted, damaged = [] } = snapshot;
+  const {
+    id,
+    createdAt,
+    finishedAt,
+    trigger,
+    seq,
+    lineage,
+    objects,
+    bytes,
+    newBytes,
+    verified,
+    lookedOver,
+    deleted,
+    damaged = [],
+  } = snapshot;
   const facts = [
     ['id', id],
     ['state', stateText(snapshot)],
@@ -49,6 +63,7 @@ function linesOf(snapshot: SnapshotRecord, models: readonly ModelSummary[] = [])
     ['registry', `event ${seq} of ${lineage}`],
     ['size', `${countText(objects, 'object')}, ${bytesText(bytes)}, of which ${bytesText(newBytes)} were new`],
     ['verified', verified === undefined ? 'never' : `${verified.at} (${verified.level})`],
+    ...(lookedOver === undefined ? [] : [['looked over', lookedOver.at]]),
     ...(deleted === undefined ? [] : [['deleted', `${deleted.at}: ${deleted.reason}`]]),
     ...damaged.map((finding) => ['DAMAGED', finding]),
   ];

@@ -102,6 +102,7 @@ describeInProcess('backups over HTTP', () => {
     expect(body).toMatchObject({ id, level: 'data', ok: true, findings: [], objectsRead: 2, signature: 'unsigned' });
     expect((await list())[0]?.verified).toMatchObject({ level: 'data' });
     expect((await verify('latest', { level: 'structure' }).expect(200)).body).toMatchObject({ level: 'structure', ok: true, bytesRead: 0 });
+    expect((await list())[0]).toMatchObject({ verified: { level: 'data' }, lookedOver: { at: expect.any(String) } });
     const parts = await Promise.all([1, 2, 3].map(async (n) => (await verify(id, { subset: `${n}/3` }).expect(200)).body.objectsRead));
     expect(parts.reduce((sum, read) => sum + read, 0)).toBe(2);
     const blob = objectOf(id, 'blob');

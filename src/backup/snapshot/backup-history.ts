@@ -141,7 +141,7 @@ export class BackupHistory {
 
   private changed(record: SnapshotRecord, event: StoredEvent & BackupEvent): SnapshotRecord {
     const { deleted: _deleted, ...there } = record;
-    const { verified: _verified, damaged: _damaged, ...unlooked } = record;
+    const { verified: _verified, lookedOver: _lookedOver, damaged: _damaged, ...unlooked } = record;
     switch (event.kind) {
       case 'snapshot.undeleted':
         return { ...there, undeleted: { at: event.at } };
@@ -155,11 +155,12 @@ export class BackupHistory {
     }
   }
 
-  /** A part of the bytes is not all of them; and who looked less closely than before has not found that all is well again. */
+  /** A part of the bytes is not all of them. Who looks less closely than before has not found that all is well again, nor lost what was found before. */
   private verified(record: SnapshotRecord, { at, level, subset }: StoredEvent & SnapshotVerified): SnapshotRecord {
     const whole = level === 'data' && subset === undefined;
     if (!whole && record.damaged !== undefined) return record;
-    const { damaged: _damaged, ...sound } = record;
+    if (!whole && record.verified?.level === 'data') return { ...record, lookedOver: { at } };
+    const { damaged: _damaged, lookedOver: _lookedOver, ...sound } = record;
     return { ...sound, verified: { at, level: whole ? 'data' : 'structure' } };
   }
 }

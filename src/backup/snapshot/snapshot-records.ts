@@ -31,8 +31,10 @@ export interface SnapshotRecord {
   readonly bytes: number;
   /** What was written for it, as stored, the manifest included. */
   readonly newBytes: number;
-  /** The newest verification that found nothing. */
+  /** The closest verification that found nothing, the newest of its level. */
   readonly verified?: { readonly at: string; readonly level: VerifyLevel };
+  /** The newest verification that found nothing and looked less closely; absent where that is not newer than `verified`. */
+  readonly lookedOver?: { readonly at: string };
   /** A tombstone; undone by `snapshot.undeleted` until what it names is collected. */
   readonly deleted?: { readonly at: string; readonly reason: string };
   /** Brought back by a person: it stays until a person deletes it. */

@@ -51,6 +51,29 @@ describe('a verification', () => {
     expect(await house.inventory.find(record.id)).toMatchObject({ verified: { level: 'data' } });
   });
 
+  it('that looks less closely takes nothing from a closer one, and is told beside it until the next that is as close', async () => {
+    const { house, record } = await taken();
+    const seen = async () => {
+      const { verified, lookedOver } = await house.inventory.find(record.id);
+      return { verified, lookedOver };
+    };
+    await house.verifier.verify(record.id, { level: 'data' });
+    const { verified } = await seen();
+    expect(await seen()).toEqual({ verified: { at: expect.any(String), level: 'data' }, lookedOver: undefined });
+    for (const less of [{ level: 'structure' }, { level: 'data', subset: { n: 1, t: 2 } }] as const) {
+      await house.verifier.verify(record.id, less);
+      const [event] = (await readdir(join(house.backups, 'log'))).sort().slice(-1);
+      const { at } = JSON.parse(await readFile(join(house.backups, 'log', event as string), 'utf8')) as { readonly at: string };
+      expect(await seen()).toEqual({ verified, lookedOver: { at } });
+    }
+    await house.verifier.verify(record.id, { level: 'data' });
+    expect(await seen()).toEqual({ verified: { at: expect.any(String), level: 'data' }, lookedOver: undefined });
+    await house.verifier.verify(record.id, { level: 'structure' });
+    await rm(house.pathOf(record.manifest));
+    await house.verifier.verify(record.id, { level: 'structure' });
+    expect(await seen()).toEqual({ verified: undefined, lookedOver: undefined });
+  });
+
   it('of another process needs no registry', async () => {
     const { house, record } = await taken();
     await rm(house.models, { recursive: true });

@@ -46,8 +46,19 @@ export class SnapshotView {
   @ApiProperty({ example: 3120, description: 'What was written for it: the rest was there from those before it' })
   readonly newBytes: number;
 
-  @ApiPropertyOptional({ type: Object, example: { at: AT, level: 'data' }, description: 'The newest verification that found nothing' })
+  @ApiPropertyOptional({
+    type: Object,
+    example: { at: AT, level: 'data' },
+    description: 'The closest verification that found nothing, the newest of its level',
+  })
   readonly verified?: SnapshotRecord['verified'];
+
+  @ApiPropertyOptional({
+    type: Object,
+    example: { at: AT },
+    description: 'A newer verification that looked less closely, and found nothing',
+  })
+  readonly lookedOver?: SnapshotRecord['lookedOver'];
 
   @ApiPropertyOptional({ type: Object, description: 'When and why it was deleted; it can be undeleted until its objects are collected' })
   readonly deleted?: SnapshotRecord['deleted'];
@@ -56,7 +67,7 @@ export class SnapshotView {
   readonly damaged?: readonly string[];
 
   constructor(record: SnapshotRecord) {
-    const { verified, deleted, damaged } = record;
+    const { verified, lookedOver, deleted, damaged } = record;
     this.id = record.id;
     this.createdAt = record.createdAt;
     this.finishedAt = record.finishedAt;
@@ -70,6 +81,7 @@ export class SnapshotView {
     this.bytes = record.bytes;
     this.newBytes = record.newBytes;
     if (verified !== undefined) this.verified = verified;
+    if (lookedOver !== undefined) this.lookedOver = lookedOver;
     if (deleted !== undefined) this.deleted = deleted;
     if (damaged !== undefined) this.damaged = damaged;
   }

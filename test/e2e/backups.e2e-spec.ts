@@ -148,6 +148,35 @@ describeInProcess('backups over HTTP', () => {
     expect((await list()).map(({ id }) => id)).toEqual([second.id]);
   });
 
+  it('are counted where this server took and pruned them, also what failed', async () => {
+    const keyFile = join(scratch, 'key');
+    writeFileSync(keyFile, 'k'.repeat(64), { mode: 0o600 });
+    await start({ BACKUP_KEY_FILE: keyFile });
+    await app.serve('double', linear([[2]]));
+    const figures = async () => {
+      const { text } = await app.request().get('/metrics').expect(200);
+      const found = text.matchAll(/^(backup_(?:runs|failures|prunes)_total|backup_last_status)(\{.*\})? (\d+)$/gm);
+      return Object.fromEntries([...found].map(([, name, labels = '', value]) => [`${name}${labels}`, Number(value)]));
+    };
+    const lastRun = async () => (await app.request().get('/health')).body.details.backup.lastRun;
+    await rm(keyFile);
+    const { body } = await app.request().post(BACKUPS).expect(500);
+    expect(body).toMatchObject({ code: 'SNAPSHOT_FAILED' });
+    const failed = {
+      'backup_runs_total{outcome="failed"}': 1,
+      'backup_failures_total{phase="taking",reason="key"}': 1,
+    };
+    expect(await figures()).toEqual({ ...failed, backup_last_status: 0 });
+    expect(await lastRun()).toMatchObject({ outcome: 'failed', phase: 'taking', reason: 'key' });
+    writeFileSync(keyFile, 'k'.repeat(64), { mode: 0o600 });
+    const { id } = await run();
+    await app.request().post(`${BACKUPS}/prune`).send({ dryRun: true }).expect(200);
+    await app.request().post(`${BACKUPS}/prune`).send({}).expect(200);
+    const done = { 'backup_runs_total{outcome="completed"}': 1, 'backup_prunes_total{outcome="ok"}': 1 };
+    expect(await figures()).toEqual({ ...failed, ...done, backup_last_status: 1 });
+    expect(await lastRun()).toMatchObject({ outcome: 'completed', snapshot: id });
+  });
+
   it('leave as one tar.gz that tar opens and sha256sum bears out', async () => {
     await start();
     await app.serve('double', linear([[2]]));

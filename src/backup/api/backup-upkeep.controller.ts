@@ -16,6 +16,7 @@ import {
   SnapshotCollected,
   SnapshotNotDeleted,
 } from '../retention/retention.errors';
+import { BackupRunner } from '../schedule/backup-runner';
 import { SnapshotInventory } from '../snapshot/snapshot-inventory';
 import { SnapshotVerifier } from '../verify/snapshot-verifier';
 import type { Subset } from '../verify/subset';
@@ -43,6 +44,7 @@ export class BackupUpkeepController {
     private readonly inventory: SnapshotInventory,
     private readonly verifier: SnapshotVerifier,
     private readonly pruner: Pruner,
+    private readonly runner: BackupRunner,
   ) {}
 
   @Post('prune')
@@ -64,7 +66,7 @@ export class BackupUpkeepController {
   )
   async prune(@Body() body: PruneRequest, @CurrentCaller() { actor }: Caller): Promise<PruneView> {
     const { dryRun = false } = checked(PruneRequest, body, 'body');
-    return dryRun ? PruneView.of(await this.pruner.plan()) : new PruneView(await this.pruner.prune(actor));
+    return dryRun ? PruneView.of(await this.pruner.plan()) : new PruneView(await this.runner.prune(actor));
   }
 
   @Post(':id/verify')

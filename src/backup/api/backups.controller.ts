@@ -5,13 +5,12 @@ import { Forbidden } from '../../auth/auth.errors';
 import { type Caller, CurrentCaller } from '../../auth/caller';
 import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
-import { CorrelationContext } from '../../logging/correlation-context';
 import { checked } from '../../wire/checked';
 import { MalformedBody } from '../../wire/wire.errors';
 import { ArchiveExport } from '../export/archive-export';
+import { BackupRunner } from '../schedule/backup-runner';
 import { SnapshotInventory } from '../snapshot/snapshot-inventory';
 import { SnapshotManifests } from '../snapshot/snapshot-manifests';
-import { SnapshotTaker } from '../snapshot/snapshot-taker';
 import { SnapshotFailed, SnapshotNoSpace } from '../snapshot/snapshot.errors';
 import { chosenSnapshot, modelsIn } from './chosen-snapshot';
 import { ListSnapshotsQuery } from './dto/list-snapshots.query';
@@ -28,7 +27,7 @@ export class BackupsController {
   constructor(
     private readonly inventory: SnapshotInventory,
     private readonly manifests: SnapshotManifests,
-    private readonly taker: SnapshotTaker,
+    private readonly runner: BackupRunner,
     private readonly archives: ArchiveExport,
   ) {}
 
@@ -42,8 +41,7 @@ export class BackupsController {
   @ApiCreatedResponse({ type: SnapshotView, description: 'The new snapshot; `Location` is its address' })
   @Refuses(new SnapshotFailed(FAILURE), new SnapshotNoSpace(FAILURE))
   async run(@CurrentCaller() { actor }: Caller, @Res({ passthrough: true }) response: Response): Promise<SnapshotView> {
-    const correlationId = CorrelationContext.current?.correlationId ?? 'none';
-    const record = await this.taker.take({ trigger: 'manual', actor, correlationId });
+    const record = await this.runner.take(actor);
     response.location(`/api/v1/backups/${record.id}`);
     return new SnapshotView(record);
   }

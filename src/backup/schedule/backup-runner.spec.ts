@@ -1,5 +1,5 @@
 import { mkdtempSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
@@ -56,6 +56,25 @@ describe('BackupRunner', () => {
     expect(place.journal.lastRun).toBe(outcome);
     expect(error).toHaveBeenCalledWith('backup failed', expect.objectContaining({ phase: 'taking', reason: 'registry-damaged' }));
     expect(await place.counted('backup_failures_total')).toEqual([{ phase: 'taking', reason: 'registry-damaged' }, 1]);
+  });
+
+  it('tells and counts what somebody asked for as it does a run, and the next good one ends the worry', async () => {
+    await place.house.publish('m', 'content');
+    const blobs = join(root, 'models', 'blobs');
+    await rename(blobs, join(root, 'elsewhere'));
+    await expect(place.runner.take('ada')).rejects.toMatchObject({ code: 'SNAPSHOT_FAILED' });
+    expect(place.journal.lastRun).toMatchObject({ outcome: 'failed', phase: 'taking', reason: 'registry-damaged' });
+    expect(await place.counted('backup_runs_total')).toEqual([{ outcome: 'failed' }, 1]);
+    expect(await place.counted('backup_failures_total')).toEqual([{ phase: 'taking', reason: 'registry-damaged' }, 1]);
+    expect(await place.counted('backup_last_status')).toEqual([{}, 0]);
+    await rename(join(root, 'elsewhere'), blobs);
+    const { id, trigger } = await place.runner.take('ada');
+    expect(trigger).toBe('manual');
+    expect(place.journal.lastRun).toEqual({ outcome: 'completed', phase: 'done', snapshot: id, objects: [] });
+    expect(await place.counted('backup_last_status')).toEqual([{}, 1]);
+    expect(await place.events('snapshot.verified')).toEqual([]);
+    await place.runner.prune('ada');
+    expect(await place.counted('backup_prunes_total')).toEqual([{ outcome: 'ok' }, 1]);
   });
 
   it('does not prune, and names the objects, where the new snapshot is found damaged', async () => {

@@ -6,7 +6,7 @@ import type { RunOutcome, RunPhase } from '../backup-figures';
 import { BackupMetrics } from '../backup.metrics';
 import { Pruner, type PruneReport } from '../retention/pruner';
 import { failureOf } from '../snapshot/snapshot-failure';
-import type { SnapshotId, Trigger } from '../snapshot/snapshot-records';
+import type { SnapshotId, SnapshotRecord, Trigger } from '../snapshot/snapshot-records';
 import { SnapshotTaker } from '../snapshot/snapshot-taker';
 import { SnapshotFailed, SnapshotNoSpace } from '../snapshot/snapshot.errors';
 import { SnapshotVerifier } from '../verify/snapshot-verifier';
@@ -28,7 +28,7 @@ class FoundDamaged extends Error {
   }
 }
 
-/** All that a scheduled backup is: a snapshot, a look whether it is good, and then, only then, a prune. */
+/** All that a scheduled backup is: a snapshot, a look whether it is good, and then, only then, a prune; or a part of it that somebody asks for. Each is counted. */
 @Injectable()
 export class BackupRunner {
   private readonly logger = new Logger(BackupRunner.name);
@@ -46,8 +46,7 @@ export class BackupRunner {
     const startedAt = performance.now();
     const at: { phase: RunPhase; snapshot?: SnapshotId } = { phase: 'taking' };
     try {
-      const correlationId = CorrelationContext.current?.correlationId ?? 'none';
-      const { id } = await this.taker.take({ trigger, actor, correlationId });
+      const { id } = await this.taker.take({ trigger, actor, correlationId: correlationId() });
       Object.assign(at, { phase: 'verifying', snapshot: id });
       await this.verify(id, actor);
       at.phase = 'pruning';
@@ -62,6 +61,27 @@ export class BackupRunner {
     }
   }
 
+  /** A snapshot for somebody who waits for it: told as a run is, and not verified. @throws SnapshotFailed, SnapshotNoSpace */
+  async take(actor: string): Promise<SnapshotRecord> {
+    const record = await this.taker.take({ trigger: 'manual', actor, correlationId: correlationId() }).catch(async (error: unknown) => {
+      await this.told({ outcome: 'failed', phase: 'taking', ...causeOf(error) });
+      throw error;
+    });
+    await this.told({ outcome: 'completed', phase: 'done', snapshot: record.id, objects: [] });
+    return record;
+  }
+
+  /** @throws as `Pruner.prune` */
+  async prune(actor: string): Promise<PruneReport> {
+    let report: PruneReport | undefined;
+    try {
+      report = await this.pruner.prune(actor);
+      return report;
+    } finally {
+      this.metrics.countPrune(report);
+    }
+  }
+
   /** Everything must be there, and a part of the bytes is read: another part each time. */
   private async verify(id: SnapshotId, actor: string): Promise<void> {
     const subset = await this.journal.nextPart(PARTS);
@@ -70,19 +90,14 @@ export class BackupRunner {
     if (unrecorded !== undefined) throw new Error(`the verification could not be written down: ${unrecorded}`);
   }
 
-  private async prune(actor: string): Promise<void> {
-    let report: PruneReport | undefined;
-    try {
-      report = await this.pruner.prune(actor);
-    } finally {
-      this.metrics.countPrune(report);
-    }
-  }
-
   private async told(outcome: RunOutcome): Promise<RunOutcome> {
     await this.journal.record(outcome);
     return outcome;
   }
+}
+
+function correlationId(): string {
+  return CorrelationContext.current?.correlationId ?? 'none';
 }
 
 function causeOf(error: unknown): { readonly reason: string; readonly objects: readonly string[] } {

@@ -33,13 +33,14 @@ export function openBackups(config: BackupConfig, modelsDir: string): OpenedBack
   const repository = new BackupRepository(blobs, log);
   const manifests = new SnapshotManifests(repository, config);
   const inventory = new SnapshotInventory(repository, manifests);
+  const objects = new SnapshotObjects(blobs, seal);
   const state = new RegistryState();
   const source = new RegistrySource(state, new RegistryJournal(registry.log, state, registry.blobs), registry.log, registry.blobs);
   return {
     inventory,
     manifests,
     taker: new SnapshotTaker(source, repository, manifests, seal),
-    verifier: new SnapshotVerifier(repository, inventory, manifests, seal),
+    verifier: new SnapshotVerifier(repository, inventory, manifests, objects, seal),
     pruner: new Pruner(
       config,
       repository,
@@ -47,6 +48,6 @@ export function openBackups(config: BackupConfig, modelsDir: string): OpenedBack
       manifests,
       new ObjectCollector(repository, manifests, new UnreferencedObjects(config)),
     ),
-    archives: new ArchiveExport(repository, manifests, new SnapshotObjects(blobs, seal), seal),
+    archives: new ArchiveExport(repository, manifests, objects, seal),
   };
 }

@@ -73,7 +73,7 @@ export class BackupHouse {
     this.inventory = new SnapshotInventory(this.repository, this.manifests);
     this.objects = new SnapshotObjects(this.blobs, seal);
     this.taker = new SnapshotTaker(new RegistrySource(state, journal, log, this.registryBlobs), this.repository, this.manifests, seal);
-    this.verifier = new SnapshotVerifier(this.repository, this.inventory, this.manifests, seal);
+    this.verifier = new SnapshotVerifier(this.repository, this.inventory, this.manifests, this.objects, seal);
   }
 
   static async fresh(settings: BackupSettings = {}): Promise<BackupHouse> {

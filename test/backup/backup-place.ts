@@ -12,6 +12,7 @@ import { RegistrySource } from '../../src/backup/snapshot/registry-source';
 import type { SnapshotRecord, Trigger } from '../../src/backup/snapshot/snapshot-records';
 import { SnapshotInventory } from '../../src/backup/snapshot/snapshot-inventory';
 import { SnapshotManifests } from '../../src/backup/snapshot/snapshot-manifests';
+import { SnapshotObjects } from '../../src/backup/snapshot/snapshot-objects';
 import { SnapshotSeal } from '../../src/backup/snapshot/snapshot-seal';
 import { SnapshotTaker } from '../../src/backup/snapshot/snapshot-taker';
 import { SnapshotVerifier } from '../../src/backup/verify/snapshot-verifier';
@@ -55,7 +56,7 @@ export class BackupPlace {
     this.manifests = new SnapshotManifests(this.repository, this.config);
     this.inventory = new SnapshotInventory(this.repository, this.manifests);
     this.taker = new SnapshotTaker(new RegistrySource(state, journal, log, modelBlobs), this.repository, this.manifests, seal);
-    this.verifier = new SnapshotVerifier(this.repository, this.inventory, this.manifests, seal);
+    this.verifier = new SnapshotVerifier(this.repository, this.inventory, this.manifests, new SnapshotObjects(blobs, seal), seal);
     this.unreferenced = new UnreferencedObjects(this.config);
     this.collector = new ObjectCollector(this.repository, this.manifests, this.unreferenced);
     this.pruner = this.prunerWith(this.collector);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { BackupRepository } from '../../src/backup/snapshot/backup-repository';
 import { SnapshotInventory } from '../../src/backup/snapshot/snapshot-inventory';
 import { SnapshotManifests } from '../../src/backup/snapshot/snapshot-manifests';
+import { SnapshotObjects } from '../../src/backup/snapshot/snapshot-objects';
 import { SnapshotSeal } from '../../src/backup/snapshot/snapshot-seal';
 import { SnapshotVerifier } from '../../src/backup/verify/snapshot-verifier';
 import { BackupConfig } from '../../src/config/app-config';
@@ -20,7 +21,7 @@ export async function checkBackups(root: string, ...streams: readonly (readonly 
   const repository = new BackupRepository(new FileBlobStore(config.backupsDir), new FileEventLog(config.backupsDir));
   const manifests = new SnapshotManifests(repository, config);
   const inventory = new SnapshotInventory(repository, manifests);
-  const verifier = new SnapshotVerifier(repository, inventory, manifests, seal);
+  const verifier = new SnapshotVerifier(repository, inventory, manifests, new SnapshotObjects(repository.blobs, seal), seal);
   const listed = await inventory.list();
   const broken = listed.flatMap(({ id, damaged }) => (damaged === undefined ? [] : [`${id} is listed, and ${damaged.join(', ')}`]));
   for (const { id } of listed) {

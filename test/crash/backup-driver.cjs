@@ -39,6 +39,7 @@ async function main() {
   const { RegistrySource } = dist('backup/snapshot/registry-source');
   const { SnapshotInventory } = dist('backup/snapshot/snapshot-inventory');
   const { SnapshotManifests } = dist('backup/snapshot/snapshot-manifests');
+  const { SnapshotObjects } = dist('backup/snapshot/snapshot-objects');
   const { SnapshotSeal } = dist('backup/snapshot/snapshot-seal');
   const { SnapshotTaker } = dist('backup/snapshot/snapshot-taker');
   const { SnapshotVerifier } = dist('backup/verify/snapshot-verifier');
@@ -50,7 +51,8 @@ async function main() {
     const manifests = new SnapshotManifests(repository, config);
     const inventory = new SnapshotInventory(repository, manifests);
     const taker = new SnapshotTaker(new RegistrySource(state, journal, log, blobs), repository, manifests, seal);
-    return { inventory, taker, verifier: new SnapshotVerifier(repository, inventory, manifests, seal) };
+    const objects = new SnapshotObjects(repository.blobs, seal);
+    return { inventory, taker, verifier: new SnapshotVerifier(repository, inventory, manifests, objects, seal) };
   };
   const plain = house({});
   const sealed = house({ keyFile, encrypt: 'on' });

@@ -11,6 +11,7 @@ import { blobPath } from '../snapshot/read-manifest';
 import { SnapshotInventory } from '../snapshot/snapshot-inventory';
 import type { SnapshotManifest, SnapshotObject } from '../snapshot/snapshot-manifest';
 import { SnapshotManifests } from '../snapshot/snapshot-manifests';
+import { SnapshotObjects } from '../snapshot/snapshot-objects';
 import type { Progress, SnapshotId, SnapshotRecord, VerifyLevel } from '../snapshot/snapshot-records';
 import { checkSignature, type Signature, SnapshotSeal } from '../snapshot/snapshot-seal';
 import { readObject } from './object-check';
@@ -39,6 +40,7 @@ export class SnapshotVerifier {
     private readonly repository: BackupRepository,
     private readonly inventory: SnapshotInventory,
     private readonly manifests: SnapshotManifests,
+    private readonly objects: SnapshotObjects,
     private readonly seal: SnapshotSeal,
   ) {}
 
@@ -50,7 +52,7 @@ export class SnapshotVerifier {
     const record = await this.inventory.find(id);
     const history = await this.repository.history();
     const key = await this.seal.key();
-    const look = new Look(this.repository.blobs, this.manifests, record, options);
+    const look = new Look(this.repository.blobs, this.manifests, this.objects, record, options);
     const manifest = await look.atManifest(history);
     const signature = manifest && look.atSignature(manifest, key, history);
     if (manifest !== undefined) {
@@ -101,6 +103,7 @@ class Look {
   constructor(
     private readonly blobs: BackupBlobs,
     private readonly manifests: SnapshotManifests,
+    private readonly objects: SnapshotObjects,
     private readonly snapshot: SnapshotRecord,
     private readonly options: VerifyOptions,
   ) {}
@@ -146,7 +149,7 @@ class Look {
     if (this.options.level !== 'data') return;
     const { subset } = this.options;
     const read = subset === undefined ? there : there.filter(({ path }) => inSubset(path, subset));
-    const open = (object: SnapshotObject) => this.repository.openObject(object, manifest.encryption);
+    const open = (object: SnapshotObject) => this.objects.open(object, manifest.encryption);
     const replay = subset === undefined ? new LogReplay(manifest, open) : undefined;
     const allBytes = read.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
     for (const object of read) {

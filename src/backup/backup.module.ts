@@ -10,6 +10,8 @@ import { ArchiveExport } from './export/archive-export';
 import { ObjectCollector } from './retention/object-collector';
 import { Pruner } from './retention/pruner';
 import { UnreferencedObjects } from './retention/unreferenced-objects';
+import { Restorer } from './restore/restorer';
+import { SnapshotSources } from './restore/restore-source';
 import { BackupJob } from './schedule/backup.job';
 import { BackupRunner } from './schedule/backup-runner';
 import { BackupRepository } from './snapshot/backup-repository';
@@ -38,6 +40,8 @@ import { SnapshotVerifier } from './verify/snapshot-verifier';
     ObjectCollector,
     Pruner,
     ArchiveExport,
+    SnapshotSources,
+    Restorer,
     BackupJournal,
     BackupRunner,
     BackupJob,

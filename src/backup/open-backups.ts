@@ -1,11 +1,16 @@
 import type { BackupConfig } from '../config/app-config';
 import { RegistryJournal } from '../models/registry/registry-journal';
 import { RegistryState } from '../models/registry/registry-state';
+import { VersionBlobs } from '../models/registry/version-blobs';
+import { VersionFaults } from '../models/serving/version-faults';
 import { openStorage } from '../storage/open-storage';
 import { ArchiveExport } from './export/archive-export';
 import { ObjectCollector } from './retention/object-collector';
 import { Pruner } from './retention/pruner';
 import { UnreferencedObjects } from './retention/unreferenced-objects';
+import { EmptyPlace } from './restore/empty-place';
+import { Restorer } from './restore/restorer';
+import { SnapshotSources } from './restore/restore-source';
 import { BackupRepository } from './snapshot/backup-repository';
 import { RegistrySource } from './snapshot/registry-source';
 import { SnapshotInventory } from './snapshot/snapshot-inventory';
@@ -23,6 +28,10 @@ export interface OpenedBackups {
   readonly verifier: SnapshotVerifier;
   readonly pruner: Pruner;
   readonly archives: ArchiveExport;
+  readonly sources: SnapshotSources;
+  readonly restorer: Restorer;
+  /** Where there is no registry yet. */
+  readonly emptyPlace: EmptyPlace;
 }
 
 /** The backups of a folder and the registry that they are of, for a tool that works while no server runs, or beside one that does. */
@@ -35,11 +44,13 @@ export function openBackups(config: BackupConfig, modelsDir: string): OpenedBack
   const inventory = new SnapshotInventory(repository, manifests);
   const objects = new SnapshotObjects(blobs, seal);
   const state = new RegistryState();
-  const source = new RegistrySource(state, new RegistryJournal(registry.log, state, registry.blobs), registry.log, registry.blobs);
+  const journal = new RegistryJournal(registry.log, state, registry.blobs);
+  const taker = new SnapshotTaker(new RegistrySource(state, journal, registry.log, registry.blobs), repository, manifests, seal);
+  const versionBlobs = new VersionBlobs(state, registry.blobs, new VersionFaults());
   return {
     inventory,
     manifests,
-    taker: new SnapshotTaker(source, repository, manifests, seal),
+    taker,
     verifier: new SnapshotVerifier(repository, inventory, manifests, objects, seal),
     pruner: new Pruner(
       config,
@@ -49,5 +60,8 @@ export function openBackups(config: BackupConfig, modelsDir: string): OpenedBack
       new ObjectCollector(repository, manifests, new UnreferencedObjects(config)),
     ),
     archives: new ArchiveExport(repository, manifests, objects, seal),
+    sources: new SnapshotSources(repository, manifests, objects, seal),
+    restorer: new Restorer(state, journal, registry.blobs, versionBlobs, taker),
+    emptyPlace: new EmptyPlace(modelsDir),
   };
 }

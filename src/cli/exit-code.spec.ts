@@ -30,7 +30,7 @@ describe(exitCodeOf, () => {
     [new BackupKeyWrong('a', 'b'), 12],
     [new BackupKeyRefused('/key', 'it is no file'), 12],
     [new SnapshotNotFound('x'), 1],
-    [new SnapshotNewer(2, 1), 1],
+    [new SnapshotNewer('its manifest has format 2', 'format 1'), 1],
     [new SnapshotNoSpace({ phase: 'copying', reason: 'no-space', detail: 'full', objects: [] }), 1],
     [new LogDamaged(7, 'it is no JSON'), 1],
     [new RetentionEmpty({}), 1],

@@ -71,6 +71,6 @@ import { VersionPublisher } from './upload/version-publisher';
     FirstStart,
     BringUp,
   ],
-  exports: [ModelCatalog, BringUp, RegistryJournal, RegistryState],
+  exports: [ModelCatalog, BringUp, RegistryJournal, RegistryState, VersionBlobs],
 })
 export class ModelsModule {}

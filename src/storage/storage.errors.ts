@@ -62,3 +62,12 @@ export class LogDamaged extends AppError {
     super(`Event ${seq} of the log cannot be trusted: ${reason}`, {}, options);
   }
 }
+
+/** There is a log already: nothing of it is written over. */
+export class LogExists extends AppError {
+  readonly code = 'LOG_EXISTS';
+  readonly kind = 'conflict' as const;
+  constructor(root: string, options?: ErrorOptions) {
+    super(`There is a registry in ${root} already`, { expected: 'an empty place', actual: 'a log of events' }, options);
+  }
+}

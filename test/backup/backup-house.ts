@@ -2,9 +2,12 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RestoreOptions, RestoreOutcome, RestorePlan } from '../../src/backup/restore/restore-plan';
+import { Restorer } from '../../src/backup/restore/restorer';
+import { SnapshotSources } from '../../src/backup/restore/restore-source';
 import { BackupRepository } from '../../src/backup/snapshot/backup-repository';
 import { RegistrySource } from '../../src/backup/snapshot/registry-source';
-import type { SnapshotRecord } from '../../src/backup/snapshot/snapshot-records';
+import type { SnapshotId, SnapshotRecord } from '../../src/backup/snapshot/snapshot-records';
 import { SnapshotInventory } from '../../src/backup/snapshot/snapshot-inventory';
 import { SnapshotManifests } from '../../src/backup/snapshot/snapshot-manifests';
 import { SnapshotObjects } from '../../src/backup/snapshot/snapshot-objects';
@@ -55,6 +58,8 @@ export class BackupHouse {
   readonly objects: SnapshotObjects;
   readonly taker: SnapshotTaker;
   readonly verifier: SnapshotVerifier;
+  readonly sources: SnapshotSources;
+  readonly restorer: Restorer;
 
   private constructor(root: string, { key, encrypt = false }: BackupSettings) {
     this.root = root;
@@ -74,6 +79,9 @@ export class BackupHouse {
     this.objects = new SnapshotObjects(this.blobs, seal);
     this.taker = new SnapshotTaker(new RegistrySource(state, journal, log, this.registryBlobs), this.repository, this.manifests, seal);
     this.verifier = new SnapshotVerifier(this.repository, this.inventory, this.manifests, this.objects, seal);
+    this.sources = new SnapshotSources(this.repository, this.manifests, this.objects, seal);
+    const { versionBlobs, catalog } = this.registry;
+    this.restorer = new Restorer(state, journal, this.registryBlobs, versionBlobs, this.taker, catalog);
   }
 
   static async fresh(settings: BackupSettings = {}): Promise<BackupHouse> {
@@ -97,6 +105,25 @@ export class BackupHouse {
 
   take(more: Partial<TakeOptions> = {}): Promise<SnapshotRecord> {
     return this.taker.take({ trigger: 'manual', actor: 'ada', correlationId: 'test', ...more });
+  }
+
+  /** As the route and the command line do it. */
+  async restore(id: SnapshotId, options: RestoreOptions = {}, allowUnsigned = false): Promise<RestoreOutcome> {
+    const source = await this.sources.open(id, 'ada', allowUnsigned);
+    try {
+      return await this.restorer.restore(source, 'ada', options);
+    } finally {
+      await source.close();
+    }
+  }
+
+  async plan(id: SnapshotId, options: RestoreOptions = {}): Promise<RestorePlan> {
+    const source = await this.sources.open(id, 'ada');
+    try {
+      return await this.restorer.plan(source, options);
+    } finally {
+      await source.close();
+    }
   }
 
   async publish(model: string, content: string): Promise<number> {

@@ -32,6 +32,7 @@ export class RegistryHouse {
   readonly deletion: VersionDeletion;
   readonly uploads: ModelUpload;
   readonly collector: BlobCollector;
+  readonly versionBlobs: VersionBlobs;
 
   constructor(
     readonly blobs: BlobStore,
@@ -45,7 +46,8 @@ export class RegistryHouse {
     const { residency, measurements } = residencyOver(runtime, blobs, { derived });
     this.catalog = new ModelCatalog(state, residency, faults);
     const changes = new RegistryChanges(state, this.journal);
-    const versionBlobs = new VersionBlobs(state, blobs, faults);
+    this.versionBlobs = new VersionBlobs(state, blobs, faults);
+    const { versionBlobs } = this;
     this.stages = new VersionStages(state, changes, this.catalog, new GoldenReplay(new RuntimeConfig()));
     this.description = new ModelDescription(state, changes);
     this.deletion = new VersionDeletion(state, changes, this.catalog, blobs, versionBlobs);

@@ -17,7 +17,7 @@ const ID = '20261123T030000Z-42-0f3a';
 export const BAD_ID = new InvalidName('id', 'the id of a snapshot, or "latest"', 'yesterday');
 export const NO_SNAPSHOT = new SnapshotNotFound(ID);
 export const LOG_BROKEN = new LogDamaged(7, 'it is no JSON');
-export const NEWER = new SnapshotNewer(2, 1);
+export const NEWER = new SnapshotNewer('its manifest has format 2', 'format 1');
 /** Whatever writes to `backups/`. */
 export const UNWRITABLE = [new CommitUncertain(7), new NoSpace(), LOG_BROKEN] as const;
 /** Whatever reads what is in a snapshot. */

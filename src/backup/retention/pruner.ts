@@ -11,7 +11,7 @@ import type { SnapshotId } from '../snapshot/snapshot-records';
 import { SnapshotDamaged, SnapshotNotFound } from '../snapshot/snapshot.errors';
 import { type CollectionPlan, ObjectCollector } from './object-collector';
 import { newestVerified, retain, type RetentionPolicy, type Verdict } from './retention';
-import { NewestVerified, PlanOutdated, SnapshotCollected, SnapshotNotDeleted } from './retention.errors';
+import { NewestVerified, PlanOutdated, SnapshotCollected, SnapshotNotDeleted, SnapshotPinned } from './retention.errors';
 
 /** How long what is deleted can come back at least, and how far apart the two looks are that a collection takes. */
 export const MIN_AGE_MS = 24 * 3_600_000;
@@ -62,7 +62,8 @@ export class Pruner {
     const policy = { last: keepLast, daily: keepDaily, weekly: keepWeekly, monthly: keepMonthly };
     const history = await this.repository.history();
     const found = await this.inventory.list();
-    const logged = found.filter(({ id }) => history.snapshots.has(id));
+    const pinned = (id: SnapshotId): object => ({ pinned: history.pinnedUntil(id, at) });
+    const logged = found.flatMap((record) => (history.snapshots.has(record.id) ? [{ ...record, ...pinned(record.id) }] : []));
     const snapshots = retain(policy, logged, at, zone);
     const unlogged = found.filter(({ id }) => !history.snapshots.has(id));
     return {
@@ -105,13 +106,15 @@ export class Pruner {
     }
   }
 
-  /** Deletes one by hand; one that is deleted already is no error. @throws SnapshotNotFound, NewestVerified */
+  /** Deletes one by hand; one that is deleted already is no error. @throws SnapshotNotFound, SnapshotPinned, NewestVerified */
   async delete(id: SnapshotId, actor: string, reason: string): Promise<void> {
     const lost = new Set((await this.inventory.list()).filter(({ damaged }) => damaged !== undefined).map((record) => record.id));
     await this.repository.commit((history) => {
       const record = history.snapshots.get(id);
       if (record === undefined) throw new SnapshotNotFound(id);
       if (record.deleted !== undefined) return undefined;
+      const pinned = history.pinnedUntil(id, new Date());
+      if (pinned !== undefined) throw new SnapshotPinned(id, pinned);
       const whole = [...history.snapshots.values()].filter((other) => !lost.has(other.id));
       if (newestVerified(whole, new Date())?.id === id) throw new NewestVerified(id);
       return { kind: 'snapshot.deleted', ids: [id], reason, ...by(actor) };

@@ -57,3 +57,15 @@ export class CollectionRefused extends AppError {
     super(`Nothing was deleted: ${reason}`, { actual: reason }, options);
   }
 }
+
+/** A restore reads a snapshot: until it ends it cannot be deleted. */
+export class SnapshotPinned extends AppError {
+  readonly code = 'SNAPSHOT_PINNED';
+  readonly kind = 'conflict' as const;
+  constructor(id: string, until: string) {
+    super(`The snapshot ${id} is being restored, and cannot be deleted`, {
+      expected: 'the end of the restore',
+      actual: `at the latest ${until}`,
+    });
+  }
+}

@@ -22,6 +22,8 @@ export interface Retained {
   readonly deleted?: unknown;
   /** Brought back by a person: it stays until a person deletes it. */
   readonly undeleted?: unknown;
+  /** A restore reads it: it stays until that has ended. */
+  readonly pinned?: unknown;
 }
 
 /** What becomes of a snapshot, and why. */
@@ -29,7 +31,7 @@ export interface Verdict {
   readonly id: string;
   readonly keep: boolean;
   /**
-   * Why it stays: `newest`, `last`, `daily:2026-11-22`, `weekly:2026-W47`, `monthly:2026-11`, `undeleted`, `future` (dated after now),
+   * Why it stays: `newest`, `last`, `daily:2026-11-22`, `weekly:2026-W47`, `monthly:2026-11`, `undeleted`, `pinned`, `future` (dated after now),
    * `clock` (only because another one is), with `unverified` beside them where it stays for what it will be once it is verified.
    * Why it goes: `superseded`, `deleted`.
    */
@@ -61,11 +63,16 @@ export function retain(policy: RetentionPolicy, snapshots: readonly Retained[], 
     const { id, deleted } = snapshot;
     if (deleted !== undefined) return { id, keep: false, reasons: ['deleted'] };
     if (future.includes(snapshot)) return { id, keep: true, reasons: ['future'] };
-    const reasons = [...(snapshot.undeleted === undefined ? [] : ['undeleted']), ...ruleReasons(policy, snapshot, counting)];
+    const reasons = [...saidOf(snapshot), ...ruleReasons(policy, snapshot, counting)];
     if (reasons.length === 0 && future.length > 0) reasons.push('clock');
     const keep = reasons.length > 0;
     return { id, keep, reasons: [...(keep ? reasons : ['superseded']), ...(isGood(snapshot) ? [] : ['unverified'])] };
   });
+}
+
+/** What people and restores want of it. */
+function saidOf({ undeleted, pinned }: Retained): readonly string[] {
+  return [...(undeleted === undefined ? [] : ['undeleted']), ...(pinned === undefined ? [] : ['pinned'])];
 }
 
 /** The one that a restore would take: the newest verified one, of those that are not dated after `now`. */

@@ -56,6 +56,23 @@ export interface SnapshotUndeleted extends EventFields {
   readonly id: SnapshotId;
 }
 
+/** A restore reads a snapshot: it is neither deleted nor collected until this is over, or that time has come. */
+export interface SnapshotPinned extends EventFields {
+  readonly kind: 'snapshot.pinned';
+  readonly id: SnapshotId;
+  /** Names the pin: several may read one snapshot. */
+  readonly pin: string;
+  /** ISO 8601, UTC: who was killed lets go by it. */
+  readonly until: string;
+}
+
+/** Whoever read it has ended. */
+export interface SnapshotUnpinned extends EventFields {
+  readonly kind: 'snapshot.unpinned';
+  readonly id: SnapshotId;
+  readonly pin: string;
+}
+
 /** From here on these blobs are called `<digest>.<seq of this event>`: what lies under their old names may be removed at any time. */
 export interface BackupBlobsCondemned extends EventFields {
   readonly kind: 'blobs.condemned';
@@ -64,7 +81,14 @@ export interface BackupBlobsCondemned extends EventFields {
 
 /** Every kind of event in the log of `backups/` that this version understands; others are passed over. */
 export type BackupEvent =
-  SnapshotCompleted | SnapshotVerified | SnapshotFoundDamaged | SnapshotDeleted | SnapshotUndeleted | BackupBlobsCondemned;
+  | SnapshotCompleted
+  | SnapshotVerified
+  | SnapshotFoundDamaged
+  | SnapshotDeleted
+  | SnapshotUndeleted
+  | SnapshotPinned
+  | SnapshotUnpinned
+  | BackupBlobsCondemned;
 
 const ABOUT_ONE: ReadonlySet<string> = new Set(['snapshot.verified', 'snapshot.damaged', 'snapshot.undeleted']);
 
@@ -73,6 +97,7 @@ export class BackupHistory {
   private readonly known = new Map<SnapshotId, SnapshotRecord>();
   private readonly condemned = new Map<string, number>();
   private readonly manifests = new Map<SnapshotId, BlobName>();
+  private readonly pins = new Map<string, { readonly id: SnapshotId; readonly until: string }>();
   /** Blobs that a verification found damaged, and nobody has written again. */
   readonly suspects = new Set<BlobName>();
   private at: LogPosition = LOG_START;
@@ -104,6 +129,15 @@ export class BackupHistory {
     return this.manifests.get(id) ?? this.blobName(this.known.get(id)?.manifest ?? '');
   }
 
+  /** Until when somebody may read a snapshot: ISO 8601, UTC; undefined where nobody does. */
+  pinnedUntil(id: SnapshotId, now: Date): string | undefined {
+    const pins = [...this.pins.values()].filter((pin) => pin.id === id && pin.until > now.toISOString());
+    return pins
+      .map(({ until }) => until)
+      .sort()
+      .at(-1);
+  }
+
   /** Makes the next event true. */
   apply({ event, position }: LogEntry): void {
     this.at = position;
@@ -111,6 +145,8 @@ export class BackupHistory {
     if (said.kind === 'blobs.condemned') return this.condemn(said.digests, said.seq);
     if (said.kind === 'snapshot.completed') return this.complete(said);
     if (said.kind === 'snapshot.deleted') return this.delete(said);
+    if (said.kind === 'snapshot.pinned') return void this.pins.set(said.pin, { id: said.id, until: said.until });
+    if (said.kind === 'snapshot.unpinned') return void this.pins.delete(said.pin);
     if (!ABOUT_ONE.has(said.kind)) this.unknown ??= { kind: event.kind, seq: event.seq };
     const record = this.known.get((said as { id?: string }).id ?? '');
     if (record !== undefined) this.known.set(record.id, this.changed(record, said));

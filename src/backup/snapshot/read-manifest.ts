@@ -63,7 +63,7 @@ export function readManifest(bytes: Uint8Array): SnapshotManifest {
   if (bytes.length > MAX_MANIFEST_BYTES) throw refused(`it has more than ${MAX_MANIFEST_BYTES} bytes`);
   const value = parsed(bytes);
   const format = typeof value === 'object' && value !== null && 'format' in value ? value.format : undefined;
-  if (typeof format === 'number' && format > FORMAT) throw new SnapshotNewer(format, FORMAT);
+  if (typeof format === 'number' && format > FORMAT) throw new SnapshotNewer(`its manifest has format ${format}`, `format ${FORMAT}`);
   if (format !== FORMAT) throw refused('it is no manifest of a snapshot');
   const fault = faultIn(value, REQUIRED, OPTIONAL);
   if (fault !== undefined) throw refused(`its member ${fault} is not what it must be`);

@@ -47,9 +47,8 @@ export class SnapshotDamaged extends AppError {
 export class SnapshotNewer extends AppError {
   readonly code = 'SNAPSHOT_NEWER';
   readonly kind = 'unsupported' as const;
-  constructor(format: unknown, known: number) {
-    const message = `A newer version of the service wrote this snapshot: its manifest has format ${JSON.stringify(format)}. Upgrade to read it`;
-    super(message, { expected: `format ${known}`, actual: JSON.stringify(format)?.slice(0, 40) ?? 'none' });
+  constructor(found: string, known: string) {
+    super(`A newer version of the service wrote this snapshot: ${found}. Upgrade to read it`, { expected: known, actual: found });
   }
 }
 

@@ -1,43 +1,43 @@
 import type { Stage } from './registry-event';
 import type { ModelRecord } from './registry-records';
 
-/** How a version differs: `here` and `then` are its stages, `null` where it is not there. */
+/** How a version differs: `from` and `to` are its stages, `null` where it is not there. */
 export interface VersionDifference {
   readonly version: number;
-  readonly here: Stage | null;
-  readonly then: Stage | null;
-  /** Its number means another artifact then. */
+  readonly from: Stage | null;
+  readonly to: Stage | null;
+  /** Its number means another artifact from then on. */
   readonly otherArtifact?: true;
 }
 
 /** How a model differs between two states. Absent members: they do not. */
 export interface ModelDifference {
   readonly model: string;
-  /** Whether it is there. */
-  readonly here: boolean;
-  readonly then: boolean;
-  readonly production?: { readonly here: number | null; readonly then: number | null };
+  /** Whether it is there, before and after. */
+  readonly from: boolean;
+  readonly to: boolean;
+  readonly production?: { readonly from: number | null; readonly to: number | null };
   readonly versions: readonly VersionDifference[];
-  readonly aliases: readonly { readonly alias: string; readonly here: number | null; readonly then: number | null }[];
+  readonly aliases: readonly { readonly alias: string; readonly from: number | null; readonly to: number | null }[];
   /** The description or the tags are others. */
   readonly described?: true;
 }
 
 /** @returns undefined where callers see no difference */
-export function modelDifference(here: ModelRecord | undefined, then: ModelRecord): ModelDifference | undefined {
-  const [before, after] = [here, then].map((model) => (model?.deletion === undefined ? model : undefined));
-  const production = { here: before?.production?.version ?? null, then: after?.production?.version ?? null };
+export function modelDifference(from: ModelRecord | undefined, to: ModelRecord): ModelDifference | undefined {
+  const [before, after] = [from, to].map((model) => (model?.deletion === undefined ? model : undefined));
+  const production = { from: before?.production?.version ?? null, to: after?.production?.version ?? null };
   const difference: ModelDifference = {
-    model: then.name,
-    here: before !== undefined,
-    then: after !== undefined,
-    ...(production.here !== production.then && { production }),
+    model: to.name,
+    from: before !== undefined,
+    to: after !== undefined,
+    ...(production.from !== production.to && { production }),
     versions: versionDifferences(before, after),
     aliases: aliasDifferences(before, after),
     ...(before !== undefined && after !== undefined && isOtherwiseDescribed(before, after) && { described: true as const }),
   };
   const { versions, aliases, described } = difference;
-  const same = difference.here === difference.then && versions.length === 0 && aliases.length === 0 && described === undefined;
+  const same = difference.from === difference.to && versions.length === 0 && aliases.length === 0 && described === undefined;
   return same ? undefined : difference;
 }
 
@@ -49,7 +49,7 @@ function versionDifferences(before: ModelRecord | undefined, after: ModelRecord 
       const [here, then] = [before, after].map((model) => model?.versions.get(version));
       const other = here !== undefined && then !== undefined && here.digest !== then.digest;
       if (!other && here?.stage === then?.stage) return [];
-      return [{ version, here: here?.stage ?? null, then: then?.stage ?? null, ...(other && { otherArtifact: true as const }) }];
+      return [{ version, from: here?.stage ?? null, to: then?.stage ?? null, ...(other && { otherArtifact: true as const }) }];
     });
 }
 
@@ -57,8 +57,8 @@ function aliasDifferences(before: ModelRecord | undefined, after: ModelRecord | 
   const names = new Set([...(before?.aliases.keys() ?? []), ...(after?.aliases.keys() ?? [])]);
   return [...names]
     .sort()
-    .map((alias) => ({ alias, here: before?.aliases.get(alias) ?? null, then: after?.aliases.get(alias) ?? null }))
-    .filter(({ here, then }) => here !== then);
+    .map((alias) => ({ alias, from: before?.aliases.get(alias) ?? null, to: after?.aliases.get(alias) ?? null }))
+    .filter(({ from, to }) => from !== to);
 }
 
 function isOtherwiseDescribed(before: ModelRecord, after: ModelRecord): boolean {

@@ -60,7 +60,11 @@ function wholeModel(name: string, { current, wanted, has, deletion }: Merging): 
   const versions = new Map(coming.filter((record) => has(record)).map((record) => [record.version, inPlace(record, here, current)]));
   const deleted = new Map<number, DeletedVersion>();
   const lost = coming.filter((record) => !has(record)).map((record) => ({ record, deletion }));
-  for (const each of [...lost, ...(there?.deletedVersions.values() ?? [])]) deleted.set(each.record.version, each);
+  const deletedThere = [...(there?.deletedVersions.values() ?? [])].map((each) => ({
+    ...each,
+    record: inPlace(each.record, undefined, current),
+  }));
+  for (const each of [...lost, ...deletedThere]) deleted.set(each.record.version, each);
   let highest = Math.max(here?.highest ?? 0, there?.highest ?? 0);
   const leaving = [...(here?.versions.values() ?? [])].map((record) => ({ record, deletion }));
   for (const each of [...(here?.deletedVersions.values() ?? []), ...leaving]) {
@@ -71,7 +75,7 @@ function wholeModel(name: string, { current, wanted, has, deletion }: Merging): 
     const number = other === undefined ? record.version : ++highest;
     deleted.set(number, { ...each, record: { ...record, version: number } });
   }
-  const { deletion: _deletion, ...alive } = (gone ? here : there) ?? (there as ModelRecord);
+  const { deletion: _deletion, ...alive } = (gone ? (here ?? there) : there) as ModelRecord;
   return {
     ...alive,
     ...(gone && { deletion: (here ?? there)?.deletion ?? deletion }),
@@ -114,7 +118,8 @@ export function mergeSelected(model: string, version: number | undefined, policy
     merged.deletedVersions.delete(number);
   }
   inOrder(merged.versions);
-  conflicts.push(...pointAgain(merged, there, numbers, alive));
+  // one version by itself says nothing of where names point
+  if (!alive || version === undefined) conflicts.push(...pointAgain(merged, there, numbers, alive));
   if (!alive) comeBack(merged, there, numbers);
   return { models: [merged], conflicts };
 }

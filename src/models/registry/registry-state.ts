@@ -12,7 +12,7 @@ import { modelFrom, plainModel, type RegistrySnapshot } from './registry-snapsho
 export class RegistryState {
   private readonly registry = new Registry();
   private at: LogPosition = LOG_START;
-  private readonly listeners: ((event: StoredEvent) => void)[] = [];
+  private readonly listeners = new Set<(event: StoredEvent) => void>();
 
   /** How far the log is folded in. */
   get position(): LogPosition {
@@ -117,9 +117,10 @@ export class RegistryState {
     for (const hear of this.listeners) hear(event);
   }
 
-  /** @param listener is told of every event that is folded in from now on, whichever process wrote it; it must not throw */
-  onApplied(listener: (event: StoredEvent) => void): void {
-    this.listeners.push(listener);
+  /** @param listener is told of every event that is folded in from now on, whichever process wrote it; it must not throw @returns call it to be told no more */
+  onApplied(listener: (event: StoredEvent) => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
   }
 
   /** As `apply`, for a fold of some events only: such a state has no position. @throws LogDamaged */

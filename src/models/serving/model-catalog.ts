@@ -76,6 +76,15 @@ export class ModelCatalog {
     await Promise.all(displaced.map((served) => this.residency.retire(served)));
   }
 
+  /**
+   * Settles every model in one tick: no caller meets some of them as they were and others as they are.
+   * @param candidates loaded versions by model
+   */
+  async settleAll(candidates: ReadonlyMap<string, ServedVersion>): Promise<void> {
+    const names = new Set([...this.production.keys(), ...candidates.keys()]);
+    await Promise.all([...names].map((name) => this.settle(name, candidates.get(name))));
+  }
+
   /** Takes a model out of memory as soon as its calls are answered, and keeps it out. @throws ModelNotFound */
   async withdraw(name: string): Promise<void> {
     const { versions } = this.state.require(name);

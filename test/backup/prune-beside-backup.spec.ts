@@ -48,7 +48,7 @@ describe('a prune beside backups, without any time between its two looks', () =>
     const pruneOften = async (pruner: Pruner): Promise<void> => {
       // one that finds no quiet moment leaves it to the next
       for (let time = 0; time < 2; time++)
-        await pruner.prune('ada', 0).catch((error: { code?: string }) => expect(error.code).toBe('PLAN_OUTDATED'));
+        await pruner.prune('ada', { minAgeMs: 0 }).catch((error: { code?: string }) => expect(error.code).toBe('PLAN_OUTDATED'));
     };
     const faults: unknown[] = [];
     for (let round = 0; round < count && faults.length === 0; round++) {
@@ -89,7 +89,7 @@ describe('a prune beside backups, without any time between its two looks', () =>
     const pruner = place.prunerWith(collectorOf(place));
     const commit = one.repository.commit.bind(one.repository);
     jest.spyOn(one.repository, 'commit').mockImplementationOnce(async (decide) => {
-      for (let time = 0; time < 3; time++) await pruner.prune('ada', 0);
+      for (let time = 0; time < 3; time++) await pruner.prune('ada', { minAgeMs: 0 });
       return commit(decide);
     });
     await one.backup().catch(() => {}); // the mutant's lacks something, which its verification finds

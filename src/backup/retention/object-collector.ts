@@ -58,13 +58,20 @@ export class ObjectCollector {
    * The event comes first: whoever needs one of these objects from then on writes it under a new name, so that a collector that wakes
    * late can only take away a name that nobody will look for.
    * @throws PlanOutdated where a snapshot came that the plan did not know, or another collector was faster; CommitUncertain: nothing was
-   *   taken away then
+   *   taken away then; AbortError: what is left the next one takes away
    */
-  async collect({ keptFor, condemn, remove }: CollectionPlan, minAgeMs: number, at: Date, actor: string): Promise<void> {
+  async collect(
+    { keptFor, condemn, remove }: CollectionPlan,
+    minAgeMs: number,
+    at: Date,
+    actor: string,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const known = new Set(keptFor);
     const names = new Set(remove);
     if (condemn.length > 0) {
       await this.repository.commit((history) => {
+        signal?.throwIfAborted();
         const late = needing(history, at, minAgeMs).find(({ id }) => !known.has(id));
         const taken = condemn.find((digest) => !names.has(history.blobName(digest)));
         if (late !== undefined || taken !== undefined) {
@@ -77,7 +84,10 @@ export class ObjectCollector {
         return { kind: 'blobs.condemned', digests: condemn, actor, correlationId };
       });
     }
-    for (const name of remove) await this.repository.blobs.remove(name);
+    for (const name of remove) {
+      signal?.throwIfAborted();
+      await this.repository.blobs.remove(name);
+    }
   }
 
   /** Looks what no snapshot needs now, and remembers since when. @throws CollectionRefused */

@@ -301,9 +301,38 @@ describe('Pruner', () => {
     await place.pruner.delete(first.id, 'ada', 'again');
     expect(await place.events('snapshot.deleted')).toMatchObject([{ ids: [first.id], reason: 'test' }]);
     await expect(place.pruner.undelete(second.id, 'ada')).rejects.toMatchObject({ code: 'SNAPSHOT_NOT_DELETED' });
-    for (const change of ['delete', 'undelete'] as const) {
-      await expect(place.pruner[change]('20260101T000000Z-1-abcd', 'ada', '')).rejects.toMatchObject({ code: 'SNAPSHOT_NOT_FOUND' });
-    }
+    const nobody = '20260101T000000Z-1-abcd';
+    for (const change of [() => place.pruner.delete(nobody, 'ada', ''), () => place.pruner.undelete(nobody, 'ada')])
+      await expect(change()).rejects.toMatchObject({ code: 'SNAPSHOT_NOT_FOUND' });
+  });
+
+  it('ends between two steps where somebody wants it to, and the next one takes away what it left', async () => {
+    const aborted = { name: 'AbortError' };
+    const [first] = [await night(), await night(), await night()];
+    const signal = AbortSignal.abort();
+    const deletion = await place.pruner.plan();
+    for (const change of [
+      () => place.pruner.prune('ada', { signal }),
+      () => place.pruner.delete(first.id, 'ada', 'test', signal),
+      () => place.pruner.apply(deletion, 'ada', signal),
+    ])
+      await expect(change()).rejects.toMatchObject(aborted);
+    expect(await place.events('snapshot.deleted')).toEqual([]);
+    await place.pruner.prune('ada');
+    await expect(place.pruner.undelete(first.id, 'ada', signal)).rejects.toMatchObject(aborted);
+    later(MIN_AGE_MS);
+    const plan = await place.pruner.plan();
+    expect(plan.collect.remove.length).toBeGreaterThan(1);
+    await expect(place.pruner.apply(plan, 'ada', signal)).rejects.toMatchObject(aborted);
+    expect(await place.events('blobs.condemned')).toEqual([]);
+    const stop = new AbortController();
+    blobs.beforeRemove = async () => stop.abort();
+    await expect(place.pruner.prune('ada', { signal: stop.signal })).rejects.toMatchObject(aborted);
+    expect(await place.events('blobs.condemned')).toHaveLength(1);
+    const left = plan.collect.remove.slice(1);
+    expect(await place.stored()).toEqual(expect.arrayContaining([...left]));
+    expect((await place.pruner.prune('ada')).removed).toEqual(left);
+    expect(await place.faults()).toEqual([]);
   });
 
   it('deletes nothing by a policy that keeps nothing', async () => {

@@ -40,6 +40,13 @@ export interface PruneReport {
   readonly bytes: number;
 }
 
+/** How a prune is done. */
+export interface PruneOptions {
+  /** Default: a day. */
+  readonly minAgeMs?: number;
+  readonly signal?: AbortSignal;
+}
+
 const NOTHING = { condemn: [], remove: [], bytes: 0 };
 const ATTEMPTS = 5;
 
@@ -78,13 +85,17 @@ export class Pruner {
     };
   }
 
-  /** Does what the plan says. @throws PlanOutdated where that is no longer what a plan would say: nothing was done; CommitUncertain */
-  async apply(plan: PrunePlan, actor: string): Promise<PruneReport> {
+  /**
+   * Does what the plan says.
+   * @param signal ends it between two steps: snapshots are deleted all or none, and objects that it left the next prune takes away
+   * @throws PlanOutdated where that is no longer what a plan would say: nothing was done; CommitUncertain; AbortError
+   */
+  async apply(plan: PrunePlan, actor: string, signal?: AbortSignal): Promise<PruneReport> {
     const again = await this.plan(new Date(plan.at), plan.minAgeMs);
     if (!isDeepStrictEqual(again, plan)) throw new PlanOutdated(`event ${plan.seq}`, `event ${again.seq}`);
     const { delete: ids } = plan;
-    if (ids.length > 0) await this.bury(ids, plan.seq, actor);
-    const { condemn: condemned, remove: removed, bytes } = await this.collect(plan, actor);
+    if (ids.length > 0) await this.bury(ids, plan.seq, actor, signal);
+    const { condemn: condemned, remove: removed, bytes } = await this.collect(plan, actor, signal);
     const found = await this.inventory.list();
     const history = await this.repository.history();
     await this.collector.note(
@@ -96,20 +107,22 @@ export class Pruner {
   }
 
   /** Plans and does it; again where something came between. @throws as `plan` and `apply` */
-  async prune(actor: string, minAgeMs = MIN_AGE_MS): Promise<PruneReport> {
+  async prune(actor: string, { minAgeMs = MIN_AGE_MS, signal }: PruneOptions = {}): Promise<PruneReport> {
     for (let attempt = 1; ; attempt++) {
+      signal?.throwIfAborted();
       try {
-        return await this.apply(await this.plan(new Date(), minAgeMs), actor);
+        return await this.apply(await this.plan(new Date(), minAgeMs), actor, signal);
       } catch (error) {
         if (!(error instanceof PlanOutdated) || attempt === ATTEMPTS) throw error;
       }
     }
   }
 
-  /** Deletes one by hand; one that is deleted already is no error. @throws SnapshotNotFound, SnapshotPinned, NewestVerified */
-  async delete(id: SnapshotId, actor: string, reason: string): Promise<void> {
+  /** Deletes one by hand; one that is deleted already is no error. @throws SnapshotNotFound, SnapshotPinned, NewestVerified; AbortError: it is not deleted */
+  async delete(id: SnapshotId, actor: string, reason: string, signal?: AbortSignal): Promise<void> {
     const lost = new Set((await this.inventory.list()).filter(({ damaged }) => damaged !== undefined).map((record) => record.id));
     await this.repository.commit((history) => {
+      signal?.throwIfAborted();
       const record = history.snapshots.get(id);
       if (record === undefined) throw new SnapshotNotFound(id);
       if (record.deleted !== undefined) return undefined;
@@ -121,13 +134,14 @@ export class Pruner {
     });
   }
 
-  /** Brings one back, to stay until it is deleted by hand. @throws SnapshotNotFound, SnapshotNotDeleted, SnapshotCollected */
-  async undelete(id: SnapshotId, actor: string): Promise<void> {
+  /** Brings one back, to stay until it is deleted by hand. @throws SnapshotNotFound, SnapshotNotDeleted, SnapshotCollected; AbortError: it is not back */
+  async undelete(id: SnapshotId, actor: string, signal?: AbortSignal): Promise<void> {
     const before = await this.repository.history();
     requireDeleted(id, before);
     const names = await this.namesOf(id, before);
     const scan = await this.repository.scan();
     await this.repository.commit((history) => {
+      signal?.throwIfAborted();
       requireDeleted(id, history);
       // a condemned name may vanish at any time; one that is not stays from this event on
       const gone = names.filter((name) => !scan.has(name) || history.blobName(name.slice(0, 64)) !== name);
@@ -144,17 +158,22 @@ export class Pruner {
     }
   }
 
-  private async bury(ids: readonly SnapshotId[], seq: number, actor: string): Promise<void> {
+  private async bury(ids: readonly SnapshotId[], seq: number, actor: string, signal?: AbortSignal): Promise<void> {
     await this.repository.commit(({ position }) => {
+      signal?.throwIfAborted();
       if (position.seq !== seq) throw new PlanOutdated(`event ${seq}`, `event ${position.seq}`);
       return { kind: 'snapshot.deleted', ids, reason: 'retention', ...by(actor) };
     });
   }
 
   /** Once snapshots are deleted, a collection that comes too late is left to the next prune. */
-  private async collect(plan: PrunePlan, actor: string): Promise<Pick<CollectionPlan, 'condemn' | 'remove' | 'bytes'>> {
+  private async collect(
+    plan: PrunePlan,
+    actor: string,
+    signal?: AbortSignal,
+  ): Promise<Pick<CollectionPlan, 'condemn' | 'remove' | 'bytes'>> {
     try {
-      await this.collector.collect(plan.collect, plan.minAgeMs, new Date(plan.at), actor);
+      await this.collector.collect(plan.collect, plan.minAgeMs, new Date(plan.at), actor, signal);
       return plan.collect;
     } catch (error) {
       if (!(error instanceof PlanOutdated) || plan.delete.length === 0) throw error;

@@ -42,19 +42,20 @@ export class ServerProcess {
   private readonly closed: Promise<unknown>;
   private readonly folder = mkdtempSync(join(tmpdir(), 'analytics-api-process-'));
 
-  private constructor(settings: Settings) {
+  private constructor(settings: Settings, under: readonly string[]) {
     this.modelsDir = settings['MODELS_DIR'] ?? join(this.folder, 'models');
     // a temporary folder of its own: one that is killed leaves some there
     const env = { PORT: '0', TMPDIR: this.folder, BACKUPS_DIR: join(this.folder, 'backups'), ...settings, MODELS_DIR: this.modelsDir };
-    this.child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const command = [...under, process.execPath, MAIN];
+    this.child = spawn(command[0] as string, command.slice(1), { env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
     this.closed = once(this.child, 'close'); // the exit, and the end of both streams
   }
 
-  /** Starts a server; whoever does, removes it. */
-  static launch(settings: Settings = {}): ServerProcess {
-    return new ServerProcess(settings);
+  /** Starts a server; whoever does, removes it. @param under what comes before its command, as `SlowDisk` has it */
+  static launch(settings: Settings = {}, under: readonly string[] = []): ServerProcess {
+    return new ServerProcess(settings, under);
   }
 
   get pid(): number {
@@ -155,15 +156,15 @@ export class ServerProcess {
 export class Servers {
   private readonly started: ServerProcess[] = [];
 
-  launch(settings: Settings = {}): ServerProcess {
-    const server = ServerProcess.launch(settings);
+  launch(settings: Settings = {}, under: readonly string[] = []): ServerProcess {
+    const server = ServerProcess.launch(settings, under);
     this.started.push(server);
     return server;
   }
 
   /** Starts a server and waits until it is ready. */
-  async start(settings: Settings = {}): Promise<ServerProcess> {
-    const server = this.launch(settings);
+  async start(settings: Settings = {}, under: readonly string[] = []): Promise<ServerProcess> {
+    const server = this.launch(settings, under);
     await server.ready();
     return server;
   }

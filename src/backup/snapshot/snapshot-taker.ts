@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { BackupRepository } from './backup-repository';
 import { RegistrySource } from './registry-source';
 import { failureOf } from './snapshot-failure';
@@ -10,7 +10,7 @@ import { Taking, type TakeOptions } from './taking';
 
 /** Takes snapshots. Beside a server that works, in its process or in another; never two at once in one process. */
 @Injectable()
-export class SnapshotTaker {
+export class SnapshotTaker implements OnApplicationShutdown {
   private readonly logger = new Logger(SnapshotTaker.name);
   private last: Promise<unknown> = Promise.resolve();
 
@@ -30,6 +30,11 @@ export class SnapshotTaker {
     const turn = this.last.then(() => this.takeNow(options));
     this.last = turn.catch(() => {});
     return turn;
+  }
+
+  /** Whoever asked may be gone by then, as a stop cuts connections off: what was begun is finished all the same. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.last;
   }
 
   private async takeNow(options: TakeOptions): Promise<SnapshotRecord> {

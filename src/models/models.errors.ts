@@ -1,4 +1,4 @@
-import { AppError, type ErrorDetails } from '../errors/app-error';
+import { AppError } from '../errors/app-error';
 
 /** A name or a number in a path, a query or a form is outside its grammar. */
 export class InvalidName extends AppError {
@@ -10,15 +10,6 @@ export class InvalidName extends AppError {
       expected,
       actual: actual === undefined ? 'missing' : JSON.stringify(actual.slice(0, 80)),
     });
-  }
-}
-
-/** A form lacks a part that an upload needs. */
-export class UploadIncomplete extends AppError {
-  readonly code = 'UPLOAD_INCOMPLETE';
-  readonly kind = 'malformed' as const;
-  constructor(field: string, expected: string, actual: string) {
-    super(`The upload lacks a usable part "${field}"`, { field, expected, actual });
   }
 }
 
@@ -70,28 +61,6 @@ export class AliasNotFound extends AppError {
   }
 }
 
-/** The model was changed since the caller looked at it: `If-Match` names a state that is gone. */
-export class ModelChanged extends AppError {
-  readonly code = 'MODEL_CHANGED';
-  readonly kind = 'stale' as const;
-  constructor(model: string, ifMatch: string, current: string) {
-    super(`The model "${model}" was changed since: look at it again`, {
-      field: 'If-Match',
-      expected: current,
-      actual: ifMatch.slice(0, 100),
-    });
-  }
-}
-
-/** No version was in production before the one that is: there is nothing to go back to. */
-export class NothingToRollBack extends AppError {
-  readonly code = 'NOTHING_TO_ROLL_BACK';
-  readonly kind = 'conflict' as const;
-  constructor(model: string) {
-    super(`No version of "${model}" was in production before`, { field: 'model', expected: 'a past production version', actual: 'none' });
-  }
-}
-
 /** The version cannot be served; `actual` says why. */
 export class ModelUnavailable extends AppError {
   readonly code = 'MODEL_UNAVAILABLE';
@@ -99,32 +68,6 @@ export class ModelUnavailable extends AppError {
   constructor(model: string, version: number, reason: string) {
     super(`Version ${version} of "${model}" cannot be served: ${reason}`, { actual: reason });
   }
-}
-
-/** The asked-for number was given to another upload, or this upload has another number. */
-export class VersionTaken extends AppError {
-  readonly code = 'VERSION_TAKEN';
-  readonly kind = 'conflict' as const;
-  constructor(model: string, version: number) {
-    super(`Version ${version} of "${model}" was given to another upload`, {
-      field: 'version',
-      expected: 'a number not given yet',
-      actual: String(version),
-    });
-  }
-}
-
-/** The metadata of an upload contradicts the model. */
-export class MetadataMismatch extends AppError {
-  readonly code = 'METADATA_MISMATCH';
-  readonly kind = 'invalid' as const;
-  constructor(details: Required<ErrorDetails>) {
-    super(`The metadata does not fit the model: ${details.field}`, details);
-  }
-}
-
-function listed(versions: readonly number[]): string {
-  return versions.length === 0 ? 'none' : versions.slice(-20).join(', ');
 }
 
 /** There is no room in memory for the version, and what is there cannot leave. */
@@ -140,90 +83,6 @@ export class ModelMemoryExceeded extends AppError {
   }
 }
 
-/** A model does not answer what its own golden rows say that it must. */
-export class GoldenMismatch extends AppError {
-  readonly code = 'GOLDEN_MISMATCH';
-  readonly kind = 'invalid' as const;
-  constructor(field: string, expected: string, actual: string) {
-    super(`The model does not answer what ${field} says`, { field, expected, actual });
-  }
-}
-
-/** A version is not deleted while calls may need it: it is in production, an alias points at it, or a call runs on it. */
-export class VersionInUse extends AppError {
-  readonly code = 'VERSION_IN_USE';
-  readonly kind = 'conflict' as const;
-  constructor(model: string, version: number, use: string, remedy: string) {
-    super(`Version ${version} of "${model}" is not deleted: ${use}. ${remedy}`, {
-      field: 'version',
-      expected: 'a version that nothing uses',
-      actual: use,
-    });
-  }
-}
-
-/** What shall come back was not deleted. */
-export class NotDeleted extends AppError {
-  readonly code = 'NOT_DELETED';
-  readonly kind = 'conflict' as const;
-  constructor(model: string, version?: number) {
-    const what = version === undefined ? `The model "${model}"` : `Version ${version} of "${model}"`;
-    super(`${what} is not deleted`, { field: version === undefined ? 'model' : 'version' });
-  }
-}
-
-/** What shall come back was deleted too long ago: its bytes are gone. */
-export class BytesCollected extends AppError {
-  readonly code = 'BYTES_COLLECTED';
-  readonly kind = 'conflict' as const;
-  constructor(model: string, versions: readonly number[]) {
-    super(`The bytes of ${listed(versions)} of "${model}" were collected after it was deleted: upload it again`, {
-      field: 'version',
-      expected: 'a version whose files are still stored',
-      actual: listed(versions),
-    });
-  }
-}
-
-/** A promotion would break those who call the version that is in production now. */
-export class SignatureChanged extends AppError {
-  readonly code = 'SIGNATURE_CHANGED';
-  readonly kind = 'conflict' as const;
-  /** @param differences each with what it is about, what callers rely on, and what they would meet */
-  constructor(model: string, version: number, present: number, differences: readonly Required<ErrorDetails>[]) {
-    const [first] = differences as readonly [Required<ErrorDetails>];
-    const told = differences.slice(0, 10).map(({ field, expected, actual }) => `${field}: ${expected} -> ${actual}`);
-    super(
-      `Version ${version} of "${model}" does not take over from version ${present}, whose callers it would break: ${told.join('; ')}. Promote it with "force": true if they know`,
-      first,
-    );
-  }
-}
-
-/** A version that shall be promoted does not answer here what its golden rows say, though it did when it was uploaded. */
-export class GoldenDeviation extends AppError {
-  readonly code = 'GOLDEN_DEVIATION';
-  readonly kind = 'conflict' as const;
-  constructor(model: string, version: number, { details }: GoldenMismatch) {
-    super(`Version ${version} of "${model}" does not answer on this machine what ${details.field} says: promote it with "force": true if that is right`, details); // prettier-ignore
-  }
-}
-
-/** The key of a request was used before, for another request. */
-export class IdempotencyKeyReused extends AppError {
-  readonly code = 'IDEMPOTENCY_KEY_REUSED';
-  readonly kind = 'invalid' as const;
-  constructor(before: string, now: string) {
-    super('This Idempotency-Key was used for another request: take a new one', { field: 'Idempotency-Key', expected: before, actual: now });
-  }
-}
-
-/** More uploads run than may at the same time. */
-export class TooManyUploads extends AppError {
-  readonly code = 'TOO_MANY_UPLOADS';
-  readonly kind = 'overloaded' as const;
-  readonly retryAfterSeconds = 5;
-  constructor(limit: number, whose: string) {
-    super(`${limit} uploads ${whose} run already`, { expected: `at most ${limit} at the same time ${whose}` });
-  }
+function listed(versions: readonly number[]): string {
+  return versions.length === 0 ? 'none' : versions.slice(-20).join(', ');
 }

@@ -2,7 +2,7 @@ import { Controller, Delete, HttpCode, Param, Post, Query, UseInterceptors } fro
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { Scope } from '../../auth/scope.decorator';
 import { Refuses } from '../../errors/refuses.decorator';
-import { BytesCollected, NotDeleted, VersionInUse } from '../models.errors';
+import { BytesCollected, NotDeleted, VersionInUse } from '../registry/registry.errors';
 import { modelName, reasonText, versionNumber } from '../model-name';
 import type { Change } from '../registry/registry-changes';
 import { VersionDeletion } from '../registry/version-deletion';

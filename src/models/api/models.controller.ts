@@ -18,7 +18,7 @@ import {
   UnsupportedMediaType,
 } from '../../wire/wire.errors';
 import { modelName, moment, pageSize, versionNumber } from '../model-name';
-import { GoldenMismatch, MetadataMismatch, TooManyUploads, UploadIncomplete, VersionTaken } from '../models.errors';
+import { GoldenMismatch, MetadataMismatch, TooManyUploads, UploadIncomplete, VersionTaken } from '../upload/upload.errors';
 import type { Change } from '../registry/registry-changes';
 import { RegistryState } from '../registry/registry-state';
 import { ModelUpload } from '../upload/model-upload';

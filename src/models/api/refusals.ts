@@ -1,17 +1,9 @@
 import { EngineCrashed, EngineDeadlineExceeded, EngineUnavailable, ModelDamaged, ModelQuarantined } from '../../runtime/runtime.errors';
 import { BlobMissing, CommitUncertain, NoSpace, ReadOnly } from '../../storage/storage.errors';
 import { BodyTooLarge, BodyTooSlow, MalformedBody, MalformedJson, UnsupportedMediaType } from '../../wire/wire.errors';
-import {
-  GoldenDeviation,
-  GoldenMismatch,
-  IdempotencyKeyReused,
-  InvalidName,
-  ModelChanged,
-  ModelMemoryExceeded,
-  ModelNotFound,
-  SignatureChanged,
-  VersionNotFound,
-} from '../models.errors';
+import { InvalidName, ModelMemoryExceeded, ModelNotFound, VersionNotFound } from '../models.errors';
+import { GoldenDeviation, IdempotencyKeyReused, ModelChanged, SignatureChanged } from '../registry/registry.errors';
+import { GoldenMismatch } from '../upload/upload.errors';
 
 /** What the routes of this room may refuse, each as the documentation shows it. */
 export const BAD_NAME = new InvalidName('model', 'a name', 'Iris!');

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { IdempotencyKeyReused, ModelChanged } from '../models.errors';
+import { IdempotencyKeyReused, ModelChanged } from './registry.errors';
 import { type Decision, RegistryJournal } from './registry-journal';
 import type { Done } from './registry-records';
 import { RegistryState } from './registry-state';

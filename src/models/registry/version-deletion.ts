@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { ModelBlobs, type StagedBlob } from '../../storage/blob-store.port';
 import { BlobMissing } from '../../storage/storage.errors';
-import { BytesCollected, NotDeleted, VersionInUse, VersionNotFound } from '../models.errors';
+import { VersionNotFound } from '../models.errors';
+import { BytesCollected, NotDeleted, VersionInUse } from './registry.errors';
 import { ModelCatalog } from '../serving/model-catalog';
 import { type Change, RegistryChanges } from './registry-changes';
 import type { DeletedVersion, ModelRecord, VersionRecord } from './registry-records';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Forbidden } from '../../auth/auth.errors';
 import { GoldenReplay } from '../serving/golden-replay';
 import { ModelCatalog } from '../serving/model-catalog';
-import { NothingToRollBack, SignatureChanged } from '../models.errors';
+import { NothingToRollBack, SignatureChanged } from './registry.errors';
 import { type Change, RegistryChanges } from './registry-changes';
 import type { Stage } from './registry-event';
 import type { VersionRecord } from './registry-records';

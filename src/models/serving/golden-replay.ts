@@ -3,7 +3,8 @@ import { RuntimeConfig } from '../../config/app-config';
 import { AppError } from '../../errors/app-error';
 import type { Trial } from '../../runtime/model-runtime.port';
 import type { Tensor } from '../../runtime/tensor';
-import { GoldenDeviation, GoldenMismatch } from '../models.errors';
+import { GoldenDeviation } from '../registry/registry.errors';
+import { GoldenMismatch } from '../upload/upload.errors';
 import { goldenTrials, refuseDeviation } from '../upload/golden';
 import type { ServedVersion } from './served-version';
 

@@ -4,7 +4,7 @@ import type { ImportReport, Trial } from '../../runtime/model-runtime.port';
 import { tensorFromJson } from '../../runtime/tensor-json';
 import type { Signature, Tensor, TensorSpec } from '../../runtime/tensor';
 import { MayBeAbsent } from '../../wire/may-be-absent.decorator';
-import { GoldenMismatch, MetadataMismatch } from '../models.errors';
+import { GoldenMismatch, MetadataMismatch } from './upload.errors';
 
 /** The last bits of FP32 differ from one processor to the next. */
 const TOLERANCE = 1e-4;

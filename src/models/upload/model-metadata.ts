@@ -5,7 +5,7 @@ import type { Signature, TensorSpec } from '../../runtime/tensor';
 import { MayBeAbsent } from '../../wire/may-be-absent.decorator';
 import { GoldenRow } from './golden';
 import { AllDifferent, CacheSettings, type FeatureBaseline, IsBaseline } from './metadata-parts';
-import { MetadataMismatch } from '../models.errors';
+import { MetadataMismatch } from './upload.errors';
 
 /** What an uploader says about a model. Every member is optional, any other is refused. */
 export class ModelMetadata {

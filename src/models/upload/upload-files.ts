@@ -5,7 +5,7 @@ import { archiveKindOf, readArchive } from '../../wire/archive/read-archive';
 import type { FormFile } from '../../wire/read-multipart';
 import { sparing } from '../../wire/sparing';
 import { fileName } from '../model-name';
-import { UploadIncomplete } from '../models.errors';
+import { UploadIncomplete } from './upload.errors';
 
 /** A file that has arrived. */
 export interface UploadFile {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ModelsConfig } from '../../config/app-config';
-import { TooManyUploads } from '../models.errors';
+import { TooManyUploads } from './upload.errors';
 
 /** How many uploads run at the same time, of all callers and of each: every one takes a connection, disk, and a process that proves it. */
 @Injectable()

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { VersionTaken } from '../models.errors';
+import { VersionTaken } from './upload.errors';
 import { type Change, RegistryChanges } from '../registry/registry-changes';
 import type { Decision } from '../registry/registry-journal';
 import type { VersionRecord } from '../registry/registry-records';

@@ -4,6 +4,7 @@ import { BackupRepository } from '../../src/backup/snapshot/backup-repository';
 import { SnapshotInventory } from '../../src/backup/snapshot/snapshot-inventory';
 import { SnapshotManifests } from '../../src/backup/snapshot/snapshot-manifests';
 import { SnapshotObjects } from '../../src/backup/snapshot/snapshot-objects';
+import type { SnapshotRecord } from '../../src/backup/snapshot/snapshot-records';
 import { SnapshotSeal } from '../../src/backup/snapshot/snapshot-seal';
 import { SnapshotVerifier } from '../../src/backup/verify/snapshot-verifier';
 import { BackupConfig } from '../../src/config/app-config';
@@ -22,15 +23,37 @@ export async function checkBackups(root: string, ...streams: readonly (readonly 
   const manifests = new SnapshotManifests(repository, config);
   const inventory = new SnapshotInventory(repository, manifests);
   const verifier = new SnapshotVerifier(repository, inventory, manifests, new SnapshotObjects(repository.blobs, seal), seal);
-  const listed = await inventory.list();
+  const records = await inventory.list();
+  const listed = records.filter(({ deleted }) => deleted === undefined);
   const broken = listed.flatMap(({ id, damaged }) => (damaged === undefined ? [] : [`${id} is listed, and ${damaged.join(', ')}`]));
   for (const { id } of listed) {
     const { findings } = await verifier.verify(id, { level: 'data', allowUnsigned: true });
     broken.push(...findings.map(({ object, problem }) => `${id} is listed, and ${object} is ${problem}`));
   }
-  const known = new Set(listed.map(({ id }) => id));
-  const told = streams.flat().flatMap(({ ack, id }) => (ack === 'take' || ack === 'sealed' ? [id as string] : []));
-  return [...broken, ...told.filter((id) => !known.has(id)).map((id) => `${id} was acknowledged, and is not listed`)];
+  const acks = streams.flat();
+  return [...broken, ...lost(records, acks), ...lostNewest(records, acks), ...deletedByHalves(records, acks)];
+}
+
+/** Of an acknowledged snapshot the log knows, if only that it was deleted since. */
+function lost(records: readonly SnapshotRecord[], acks: readonly Ack[]): readonly string[] {
+  const known = new Set(records.map(({ id }) => id));
+  const told = acks.flatMap(({ ack, id }) => (ack === 'take' || ack === 'sealed' ? [id as string] : []));
+  return told.filter((id) => !known.has(id)).map((id) => `${id} was acknowledged, and is not listed`);
+}
+
+/** @param records the newest first */
+function lostNewest(records: readonly SnapshotRecord[], acks: readonly Ack[]): readonly string[] {
+  const verified = new Set(acks.flatMap(({ ack, id, ok }) => (ack === 'verify' && ok === true ? [id] : [])));
+  const newest = records.find(({ id }) => verified.has(id));
+  if (newest?.deleted === undefined) return verified.size > 0 && newest === undefined ? ['no verified snapshot is known'] : [];
+  return [`${newest.id} is the newest verified one, and was deleted`];
+}
+
+/** What a prune says that it deleted stays so. */
+function deletedByHalves(records: readonly SnapshotRecord[], acks: readonly Ack[]): readonly string[] {
+  const there = new Set(records.flatMap(({ id, deleted }) => (deleted === undefined ? [id] : [])));
+  const gone = acks.flatMap(({ ack, deleted }) => (ack === 'prune' ? (deleted as readonly string[]) : []));
+  return gone.filter((id) => there.has(id)).map((id) => `${id} was deleted, and is there again`);
 }
 
 /** What lies in the staging area of `backups/`. */

@@ -1,14 +1,17 @@
-// Takes real snapshots of a real registry, without a server and without an engine, and says on standard output what was acknowledged, as
-// registry-driver.cjs does. ROOT holds models/ and backups/.
+// Takes and prunes real snapshots of a real registry, without a server and without an engine, and says on standard output what was
+// acknowledged, as registry-driver.cjs does. ROOT holds models/ and backups/.
 //
 // usage: node backup-driver.cjs ROOT [--mutant NAME] STEP...
 //   publish:MODEL:TEXT   upload a file of that text (TEXTx1000000: so often)
 //   take                 take a snapshot
 //   sealed               the same, signed and encrypted
 //   verify               read every byte of the newest snapshot
-// answers: {"ack":"take","id":…,"seq":…} …, or {"error":CODE,"reason":…,"phase":…,"step":…}; then the next step
-const { existsSync, mkdirSync, writeFileSync, writeSync } = require('node:fs');
-const { join } = require('node:path');
+//   prune                delete all but the newest one, collect what one before saw that nobody needs
+//   orphan:TEXT          put that into backups/, as a backup does that never comes to its end
+//   spare:BYTES          from here on so much must stay free on the volume of backups/
+// answers: {"ack":"take","id":…,"seq":…}, {"ack":"prune","deleted":[ID…],"removed":…} …, or {"error":CODE,"reason":…,"phase":…,"step":…}; then the next step
+const { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } = require('node:fs');
+const { dirname, join } = require('node:path');
 const { Logger } = require('@nestjs/common');
 const { mutate } = require('./mutants.cjs');
 const { dist, registryHouse } = require('./registry-house.cjs');
@@ -26,17 +29,34 @@ const contentOf = (text) => {
   return [Buffer.from(times === undefined ? text : word.repeat(Number(times)))];
 };
 
+/** As somebody keeps a key who loses none, whatever happens to this machine. */
+function keep(path, text) {
+  if (!existsSync(path)) {
+    const fresh = `${path}-${process.pid}`;
+    writeFileSync(fresh, text, { mode: 0o600, flush: true });
+    renameSync(fresh, path);
+  }
+  // whoever finds it there knows not that it is on disk
+  const folder = openSync(dirname(path));
+  fsyncSync(folder);
+  closeSync(folder);
+}
+
 async function main() {
   mkdirSync(root, { recursive: true });
   const keyFile = join(root, 'key');
-  if (!existsSync(keyFile)) writeFileSync(keyFile, KEY, { mode: 0o600 });
+  keep(keyFile, KEY);
   const { blobs, log, state, journal, uploads, stage } = registryHouse(join(root, 'models'));
   await journal.onModuleInit();
   const { BackupConfig } = dist('config/app-config');
   const { FileBlobStore } = dist('storage/file-blob.store');
   const { FileEventLog } = dist('storage/file-event.log');
+  const { ObjectCollector } = dist('backup/retention/object-collector');
+  const { Pruner } = dist('backup/retention/pruner');
+  const { UnreferencedObjects } = dist('backup/retention/unreferenced-objects');
   const { BackupRepository } = dist('backup/snapshot/backup-repository');
   const { RegistrySource } = dist('backup/snapshot/registry-source');
+  const { failureOf } = dist('backup/snapshot/snapshot-failure');
   const { SnapshotInventory } = dist('backup/snapshot/snapshot-inventory');
   const { SnapshotManifests } = dist('backup/snapshot/snapshot-manifests');
   const { SnapshotObjects } = dist('backup/snapshot/snapshot-objects');
@@ -44,18 +64,20 @@ async function main() {
   const { SnapshotTaker } = dist('backup/snapshot/snapshot-taker');
   const { SnapshotVerifier } = dist('backup/verify/snapshot-verifier');
 
-  const house = (more) => {
-    const config = Object.assign(new BackupConfig(), { backupsDir: join(root, 'backups'), ...more });
+  const house = (more, spare = 0) => {
+    const config = Object.assign(new BackupConfig(), { backupsDir: join(root, 'backups'), keepLast: 1, keepDaily: 0, ...more });
     const seal = new SnapshotSeal(config);
-    const repository = new BackupRepository(new FileBlobStore(config.backupsDir), new FileEventLog(config.backupsDir));
+    const repository = new BackupRepository(new FileBlobStore(config.backupsDir, spare), new FileEventLog(config.backupsDir));
     const manifests = new SnapshotManifests(repository, config);
     const inventory = new SnapshotInventory(repository, manifests);
     const taker = new SnapshotTaker(new RegistrySource(state, journal, log, blobs), repository, manifests, seal);
     const objects = new SnapshotObjects(repository.blobs, seal);
-    return { inventory, taker, verifier: new SnapshotVerifier(repository, inventory, manifests, objects, seal) };
+    const verifier = new SnapshotVerifier(repository, inventory, manifests, objects, seal);
+    const collector = new ObjectCollector(repository, manifests, new UnreferencedObjects(config));
+    return { repository, inventory, taker, verifier, pruner: new Pruner(config, repository, inventory, manifests, collector) };
   };
-  const plain = house({});
-  const sealed = house({ keyFile, encrypt: 'on' });
+  const houses = (spare) => [house({}, spare), house({ keyFile, encrypt: 'on' }, spare)];
+  let [plain, sealed] = houses(0);
   const take = async ({ taker }) => {
     const { id, seq } = await taker.take({ trigger: 'manual', actor: 'driver', correlationId: 'driver' });
     return { id, seq };
@@ -77,13 +99,28 @@ async function main() {
       const { ok, findings } = await able.verifier.verify(newest.id, { level: 'data' });
       return { id: newest.id, ok, findings };
     },
+    async prune() {
+      const { deleted, removed } = await plain.pruner.prune('driver', 0);
+      return { deleted, removed: removed.length };
+    },
+    async orphan(text) {
+      const { blobs: objects } = plain.repository;
+      const staged = await objects.stage(contentOf(text), 2 ** 31);
+      await objects.put(staged, (await plain.repository.history()).blobName(staged.digest));
+      await staged.discard();
+      return { sha256: staged.digest };
+    },
+    async spare(bytes) {
+      [plain, sealed] = houses(Number(bytes));
+      return { bytes: Number(bytes) };
+    },
   };
   for (const step of steps) {
     const [name, ...args] = step.split(':');
     try {
       say({ ack: name, ...(await works[name](...args)) });
     } catch (error) {
-      const { reason, phase, errno } = error.failure ?? {};
+      const { reason, phase, errno } = error.failure ?? failureOf(error, name);
       say({ error: error.code ?? String(error), reason, phase, errno, step });
     }
   }

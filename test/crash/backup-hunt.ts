@@ -2,25 +2,67 @@ import { join, sep } from 'node:path';
 import { REASONS } from '../../src/backup/snapshot/snapshot-failure';
 import { checkBackups, stagedIn } from './backup-check';
 import type { Hunt } from './kill';
+import { Chance } from './power-cut-random';
+import type { StepError } from './registry-check';
 import type { Call } from './trace-calls';
 import { type Drivers, inPairs } from './trace-driver';
-import { Order, ORDERED } from './trace-order';
+import { eventsOf, Order, ORDERED } from './trace-order';
 
 /** Steps of backup-driver.cjs that are meddled with, on what earlier steps have made. */
 export interface BackupWork {
   readonly before: readonly string[];
   readonly steps: readonly string[];
+  /** What succeeds afterwards, with no hand laid on anything. Default: the same steps. */
+  readonly next?: readonly string[];
   readonly mutant?: string;
 }
 
-const REASONABLE: ReadonlySet<unknown> = new Set(REASONS.filter((reason) => reason !== 'unforeseen'));
+/** A system call of a backup that changes something in `backups/`, and the how manieth of its name it is. */
+export interface BackupCall {
+  readonly name: string;
+  readonly nth: number;
+  readonly path: string;
+}
 
-/** Kills a backup right before each of its system calls in `backups/`, looks at what is left, and takes the next one. */
-export async function huntBackupsByKills(drivers: Drivers, work: BackupWork, syscalls: readonly string[], share = 1): Promise<Hunt> {
+/** One that fails. */
+export interface BackupFault extends BackupCall {
+  readonly errno: string;
+}
+
+/** Whether everything is tried, not a part of it: `CRASH_LONG=1`. */
+export const LONG = process.env['CRASH_LONG'] !== undefined;
+
+/** What `chosen` chooses by. */
+export const SEED = Chance.seed;
+
+/** What changes names or bytes, and what makes a change last. */
+export const CHANGING = ['mkdir', 'link', 'rename', 'unlink', 'fsync', 'openat', 'write'];
+
+export const ERRNOS = ['ENOSPC', 'EIO', 'EDQUOT', 'EROFS', 'EACCES'] as const;
+
+const REASONABLE: ReadonlySet<unknown> = new Set(REASONS.filter((reason) => reason !== 'unforeseen'));
+/** Where a thread wakes another, and strace made that fail. */
+const WAKING = /^write\(\d+<anon_inode:\[eventfd\][^>]*>.* \(INJECTED\)$/m;
+
+/** All of them with `CRASH_LONG=1`, else that many, by the seed. */
+export function chosen<T>(all: readonly T[], count: number): readonly T[] {
+  return LONG ? all : new Chance(SEED).some(all, count);
+}
+
+/**
+ * Kills a backup right before its system calls in `backups/`, looks at what is left, and does the next steps.
+ * @param choose which of all of them; default: each
+ */
+export async function huntBackupsByKills(
+  drivers: Drivers,
+  work: BackupWork,
+  syscalls: readonly string[],
+  choose = (all: readonly BackupCall[]): readonly BackupCall[] => all,
+): Promise<Hunt> {
   const { steps, mutant } = work;
   const base = drivers.freshRoot();
   const { acks: before } = await drivers.run(base, work.before);
-  const points = (await callsOf(drivers, base, work, syscalls)).filter((_, at) => at % share === 0);
+  const points = choose(await callsOf(drivers, base, work, syscalls));
   const violations: string[] = [];
   let kills = 0;
   await inPairs(points, async ({ name, nth, path }) => {
@@ -28,80 +70,90 @@ export async function huntBackupsByKills(drivers: Drivers, work: BackupWork, sys
     const root = drivers.freshRoot(base);
     const killed = await drivers.trace(root, steps, [name], { mutant, inject: [`${name}:signal=KILL:when=${nth}`] });
     if (killed.ended === undefined) kills++;
-    const found = [...(await checkBackups(root, before, killed.acks))];
-    if (mutant === undefined) {
-      const again = await drivers.run(root, steps);
-      found.push(...again.errors.map(({ error, step }) => `the next ${step} failed: ${error}`));
-      found.push(
-        ...(await checkBackups(root, before, killed.acks, again.acks)),
-        ...stagedIn(root).map((left) => `.staging/${left} was left`),
-      );
-    }
+    const told = [before, killed.acks];
+    const found = [...(await checkBackups(root, ...told)), ...(mutant === undefined ? await goOn(drivers, root, work, told) : [])];
     drivers.remove(root);
     violations.push(...found.map((violation) => `killed before ${name} ${nth} (${path}): ${violation}`));
   });
   return { kills, violations };
 }
 
-/** A system call of a backup that fails. */
-export interface BackupFault {
-  readonly errno: string;
-  readonly name: string;
-  readonly nth: number;
-  readonly path: string;
+/** @returns a sentence for each of the next steps that fails, and for what they leave behind or break */
+async function goOn(
+  drivers: Drivers,
+  root: string,
+  { steps, next = steps }: BackupWork,
+  told: readonly Acks[],
+): Promise<readonly string[]> {
+  const { acks, errors } = await drivers.run(root, next);
+  return [
+    ...errors.map(({ error, step }) => `the next ${step} failed: ${error}`),
+    ...stagedIn(root).map((left) => `.staging/${left} was left`),
+    ...(await checkBackups(root, ...told, acks)),
+  ];
 }
 
+/** What backup-driver.cjs says of a step that failed. */
+interface ToldError extends StepError {
+  readonly reason?: string;
+  readonly phase?: string;
+}
+
+type Acks = Awaited<ReturnType<Drivers['run']>>['acks'];
+
 /**
- * Lets one system call of a backup in `backups/` fail, and takes another in the same process.
- * @returns a sentence for each broken promise; undefined where the fault met a write by which one thread wakes another: which of all
- *   writes that is varies, as blobs are read while others are written
+ * Lets one system call of a backup in `backups/` fail, and does the next steps.
+ * @param work its steps come twice, so that the second finds the fault gone, in the same process
+ * @returns a sentence for each broken promise; undefined where the fault met a write by which one thread wakes another, for which libuv
+ *   aborts: which of all writes that is varies, as blobs are read while others are written
  */
 export async function meetBackupFault(
   drivers: Drivers,
   base: string,
-  steps: readonly string[],
+  work: BackupWork,
   fault: BackupFault,
 ): Promise<readonly string[] | undefined> {
   const { errno, name, nth, path } = fault;
   const root = drivers.freshRoot(base);
-  const run = await drivers.trace(root, steps, [name], { inject: [`${name}:error=${errno}:when=${nth}`] }).catch((error: Error) => {
-    if (name === 'write' && error.message.includes('SIGABRT')) return undefined;
+  const run = await drivers.trace(root, work.steps, [name], { inject: [`${name}:error=${errno}:when=${nth}`] }).catch((error: Error) => {
+    if (WAKING.test(error.message) && error.message.includes('SIGABRT')) return undefined;
     throw error;
   });
   if (run === undefined) return undefined;
-  const errors = run.errors as readonly {
-    readonly error: string;
-    readonly step: string;
-    readonly reason?: string;
-    readonly phase?: string;
-  }[];
-  const full = errno === 'ENOSPC' || errno === 'EDQUOT';
+  const errors: readonly ToldError[] = run.errors;
+  const full = (errno === 'ENOSPC' || errno === 'EDQUOT') && tellsOfSpace(fault);
   const found = [
     ...(run.ended === 0 ? [] : [`it ended with ${run.ended}`]),
     ...(run.calls.some(({ injected }) => injected) ? [] : ['it was not met']),
     ...errors.filter(({ reason }) => !REASONABLE.has(reason)).map(({ error, reason }) => `no reason: ${error} ${reason}`),
     ...errors.filter(({ phase }) => phase === undefined).map(({ error }) => `no phase: ${error}`),
-    ...(full ? errors.filter(({ reason, error }) => writes(fault) && (reason !== 'no-space' || error !== 'SNAPSHOT_NO_SPACE') && reason !== 'uncertain').map(({ error }) => `not NO_SPACE but ${error}`) : []), // prettier-ignore
+    ...(full ? errors.filter((told) => !saysFull(told)).map(({ error }) => `not NO_SPACE but ${error}`) : []),
     ...(errors.length > 1 ? ['more failed than met it'] : []),
-    ...stagedIn(root).map((left) => `.staging/${left} was left`),
+    // what cannot be taken away is left to whoever comes when this process is gone
+    ...(name === 'unlink' ? [] : stagedIn(root).map((left) => `.staging/${left} was left`)),
     ...(await checkBackups(root, run.acks)),
+    ...(work.next === undefined ? [] : await goOn(drivers, root, work, [run.acks])),
   ];
   drivers.remove(root);
   return found.map((violation) => `${errno} at ${name} ${nth} (${path}): ${violation}`);
 }
 
 /** What says that a volume is full where it is. */
-function writes({ name }: BackupFault): boolean {
-  return name !== 'openat';
+function tellsOfSpace({ name }: BackupFault): boolean {
+  return name !== 'openat' && name !== 'unlink';
 }
 
-/** Every call of the steps that is about `backups/`, and the how manieth of its name it is. */
+function saysFull({ error, step, reason }: ToldError): boolean {
+  return reason === 'uncertain' || (reason === 'no-space' && error === (step === 'prune' ? 'NO_SPACE' : 'SNAPSHOT_NO_SPACE'));
+}
+
+/** Every call of the steps that changes something in `backups/`. */
 export async function callsOf(
   drivers: Drivers,
   base: string,
   { steps, mutant }: Pick<BackupWork, 'steps' | 'mutant'>,
   syscalls: readonly string[],
-): Promise<readonly Omit<BackupFault, 'errno'>[]> {
+): Promise<readonly BackupCall[]> {
   const root = drivers.freshRoot(base);
   const { calls } = await drivers.trace(root, steps, syscalls, { mutant });
   drivers.remove(root);
@@ -124,22 +176,46 @@ function changes({ name, args, error }: Call): boolean {
  * Shows from a trace that every blob of `backups/` was on disk before the event that needs it had its name, and the event before it was
  * acknowledged.
  */
-export async function proveBackupOrder(drivers: Drivers, { before, steps, mutant }: BackupWork): Promise<readonly string[]> {
-  const root = drivers.freshRoot();
-  await drivers.run(root, before);
-  const { calls } = await drivers.traceWhole(root, steps, ORDERED, { mutant });
-  const folder = join(root, 'backups');
-  const order = new Order(folder, calls);
+export async function proveBackupOrder(drivers: Drivers, work: BackupWork): Promise<readonly string[]> {
+  const { order, folder, acks } = await orderOf(drivers, work);
   const born = order.births().map(({ path }) => path);
   const events = born.filter((path) => path.startsWith(join(folder, 'log') + sep));
   const blobs = born.filter((path) => path.startsWith(join(folder, 'blobs') + sep));
-  const acked = [...order.acks()].filter(({ ack }) => ack.ack === 'take' || ack.ack === 'sealed');
+  const acked = acks.filter(({ ack }) => ack.ack === 'take' || ack.ack === 'sealed');
   const began = events[0] === undefined ? -1 : (order.birthOf(events[0], Infinity)?.call.began ?? -1);
-  drivers.remove(root);
   return [
     ...(events.length === acked.length && acked.length === 1 && blobs.length > 2 ? [] : ['it took no snapshot']),
     ...order.writtenInPlace(),
     ...blobs.flatMap((path) => order.notOnDisk(path, began)),
     ...events.flatMap((path) => order.notOnDisk(path, acked[0]?.at ?? -1)),
   ];
+}
+
+/**
+ * Shows from a trace of two prunes that each one's event was on disk before it was acknowledged, and that of the second, which condemns,
+ * before the first object went.
+ */
+export async function provePruneOrder(drivers: Drivers, work: BackupWork): Promise<readonly string[]> {
+  const { order, folder, acks, condemning } = await orderOf(drivers, work);
+  const events = order.births().flatMap(({ path }) => (path.startsWith(join(folder, 'log') + sep) ? [path] : []));
+  const prunes = acks.filter(({ ack }) => ack.ack === 'prune');
+  const removed = prunes.map(({ ack }) => ack['removed'] as number);
+  return [
+    ...(events.length === 2 && removed[0] === 0 && (removed[1] ?? 0) > 0 ? [] : ['it deleted or collected nothing']),
+    ...order.writtenInPlace(),
+    ...order.removedTooEarly(condemning),
+    ...events.flatMap((path, at) => order.notOnDisk(path, prunes[at]?.at ?? -1)),
+  ];
+}
+
+/** The order of the calls of the steps in `backups/`. */
+async function orderOf(drivers: Drivers, { before, steps, mutant }: BackupWork) {
+  const root = drivers.freshRoot();
+  await drivers.run(root, before);
+  const { calls } = await drivers.traceWhole(root, steps, ORDERED, { mutant });
+  const folder = join(root, 'backups');
+  const order = new Order(folder, calls);
+  const condemning = await eventsOf(folder);
+  drivers.remove(root);
+  return { order, folder, acks: [...order.acks()], condemning };
 }

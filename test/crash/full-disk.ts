@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Chance } from './power-cut-random';
 import { formatExt4, type Volumes } from './power-cut-volumes';
-import { type Ack, checkRegistry, parseAcks, parseErrors, type StepError } from './registry-check';
+import { type Ack, parseAcks, parseErrors, type StepError } from './registry-check';
+import { REGISTRY } from './subject';
 
-const DRIVER = join(__dirname, 'registry-driver.cjs');
 const DRIVER_MS = 60_000;
 const MIB = 2 ** 20;
-const BLOCK_BYTES = 8000;
+/** Of a block of `blocks`. */
+export const BLOCK_BYTES = 8000;
 
 /** What a volume runs out of: bytes, names, or bytes on a file system that promises space before it has found any. */
 export type Scarce = 'bytes' | 'names' | 'blocks';
@@ -50,13 +51,13 @@ export async function fillOnce(
   const makeSpace = takeSpace(volume, scarce, chance);
   const free = freeOf(volume);
 
-  const full = await drive(root, stepsBeyond(chance, scarce, free), mutant);
-  const violations = [...(await checkRegistry(root, full.acks))];
+  const full = await drive(REGISTRY.driver, root, stepsBeyond(chance, scarce, free), mutant);
+  const violations = [...(await REGISTRY.check(root, full.acks))];
   const staged = [...stagedIn(root)];
   makeSpace();
   const fitting = whatFits(full.errors, volume);
-  const again = await drive(root, fitting);
-  violations.push(...(await checkRegistry(root, full.acks, again.acks)));
+  const again = await drive(REGISTRY.driver, root, fitting);
+  violations.push(...(await REGISTRY.check(root, full.acks, again.acks)));
   staged.push(...stagedIn(root));
   await volumes.unmount(volume);
 
@@ -80,9 +81,9 @@ export async function beginOnNothing(volumes: Volumes): Promise<readonly Run[]> 
   mkdirSync(root);
   const ballast = join(volume, 'ballast');
   writeFileSync(ballast, Buffer.alloc(freeOf(volume)));
-  const runs = [await drive(root, ['publish:iris:bytes'])];
+  const runs = [await drive(REGISTRY.driver, root, ['publish:iris:bytes'])];
   rmSync(ballast);
-  runs.push(await drive(root, ['publish:iris:bytes']));
+  runs.push(await drive(REGISTRY.driver, root, ['publish:iris:bytes']));
   return runs;
 }
 
@@ -131,7 +132,7 @@ async function mountSmall(volumes: Volumes, scarce: Scarce, megabytes: number): 
 }
 
 /** Takes some of what is scarce. @returns gives it back */
-function takeSpace(volume: string, scarce: Scarce, chance: Chance): () => void {
+export function takeSpace(volume: string, scarce: Scarce, chance: Chance): () => void {
   const ballast = join(volume, 'ballast');
   mkdirSync(ballast);
   const { ffree } = statfsSync(volume);
@@ -155,7 +156,7 @@ function stepsBeyond(chance: Chance, scarce: Scarce, free: number): readonly str
 }
 
 /** A text that the driver makes long. */
-function blocks(n: number, count: number): string {
+export function blocks(n: number, count: number): string {
   return `${String(n).padStart(BLOCK_BYTES / 1000, '-')}x${count * 1000}`;
 }
 
@@ -178,10 +179,11 @@ function sizeOf(step: string): number {
   return count === undefined ? step.length : (Number(count) * BLOCK_BYTES) / 1000;
 }
 
-function drive(root: string, steps: readonly string[], mutant?: string): Promise<Run> {
+/** Runs a driver to its end. */
+export function drive(driver: string, root: string, steps: readonly string[], mutant?: string): Promise<Run> {
   const fault = mutant === undefined ? [] : ['--mutant', mutant];
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, [DRIVER, root, ...fault, ...steps], { timeout: DRIVER_MS, maxBuffer: 16 * MIB }, (error, stdout) => {
+    execFile(process.execPath, [driver, root, ...fault, ...steps], { timeout: DRIVER_MS, maxBuffer: 16 * MIB }, (error, stdout) => {
       // it says itself that it could not open the registry, and ends with 1
       if (error !== null && error.code !== 1) reject(error);
       else resolve({ acks: parseAcks(stdout), errors: parseErrors(stdout) });

@@ -51,6 +51,25 @@ const MUTANTS = {
       return collect.apply(Object.create(this, { journal: { value: { commit } } }), args);
     };
   },
+  /** The objects of a snapshot go before the event that deletes it: until then it is listed without them. */
+  'objects-before-tombstone': (dist) => {
+    const { Pruner } = dist('backup/retention/pruner');
+    const { bury } = Pruner.prototype;
+    Pruner.prototype.bury = async function (ids, ...args) {
+      const history = await this.repository.history();
+      for (const id of ids) await this.repository.blobs.remove(history.manifestBlob(id));
+      return bury.call(this, ids, ...args);
+    };
+  },
+  /** The objects go before the event that condemns them: a snapshot that is being taken meanwhile believes that it has them. */
+  'objects-before-condemned': (dist) => {
+    const { ObjectCollector } = dist('backup/retention/object-collector');
+    const { collect } = ObjectCollector.prototype;
+    ObjectCollector.prototype.collect = async function (plan, ...args) {
+      for (const name of plan.remove) await this.repository.blobs.remove(name);
+      return collect.call(this, plan, ...args);
+    };
+  },
   /** The event says nothing of the key: whoever asks again is given it again. */
   'key-forgotten': (dist) => {
     const { RegistryJournal } = dist('models/registry/registry-journal');

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { formatExt4, Volumes, writesOf } from './power-cut-volumes';
-import { type Ack, checkRegistry, parseAcks, parseErrors, type StepError } from './registry-check';
+import { type Ack, parseAcks, parseErrors, type StepError } from './registry-check';
+import { REGISTRY, type Subject } from './subject';
 
-const DRIVER = join(__dirname, 'registry-driver.cjs');
 const DISK_MEBIBYTES = 128;
 const WAIT_MS = 60_000;
 /** Nothing but a flush reaches the disk within the time of a test. */
@@ -41,18 +41,20 @@ export interface Ground {
    * a journal, where one flush takes everything along that was done before it. `none` has no journal: it keeps what was flushed itself.
    */
   readonly journal?: 'ordered' | 'writeback' | 'none';
+  /** Default: the registry. */
+  readonly subject?: Subject;
 }
 
-/** A registry driver in a process of its own. What it says goes to a file, so that it is there from the moment in which it is said. */
+/** A driver in a process of its own. What it says goes to a file, so that it is there from the moment in which it is said. */
 class Driver {
   private readonly child: ChildProcess;
   private readonly said: string;
 
-  constructor(root: string, folder: string, steps: readonly string[], mutant?: string) {
+  constructor(root: string, folder: string, steps: readonly string[], { mutant, subject = REGISTRY }: Ground) {
     this.said = join(mkdtempSync(join(folder, 'driver-')), 'said');
     const output = openSync(this.said, 'w');
     const fault = mutant === undefined ? [] : ['--mutant', mutant];
-    this.child = spawn(process.execPath, [DRIVER, root, ...fault, ...steps], { stdio: ['ignore', output, 'inherit'] });
+    this.child = spawn(process.execPath, [subject.driver, root, ...fault, ...steps], { stdio: ['ignore', output, 'inherit'] });
     closeSync(output);
   }
 
@@ -102,9 +104,10 @@ export class Disks {
   }
 
   /** Switches the power on again: the journal of the file system is replayed, or the file system has to be mended before if it has none. */
-  async mount(image: Image, { journal = 'ordered', mutant }: Ground = {}): Promise<Disk> {
+  async mount(image: Image, ground: Ground = {}): Promise<Disk> {
+    const { journal = 'ordered' } = ground;
     const options = journal === 'none' ? [] : [LAZY, `data=${journal}`];
-    const disk = new Disk(this, image, await this.volumes.ext4(image.path, ...options), await this.folder, mutant);
+    const disk = new Disk(this, image, await this.volumes.ext4(image.path, ...options), await this.folder, ground);
     this.disks.push(disk);
     return disk;
   }
@@ -131,16 +134,16 @@ export class Disk {
     private readonly image: Image,
     private readonly mountedAt: string,
     private readonly folder: string,
-    private readonly mutant: string | undefined,
+    private readonly ground: Ground,
   ) {}
 
-  /** The folder of the registry. Whoever comes first makes it. */
+  /** The folder of what is looked at. Whoever comes first makes it. */
   get root(): string {
     return join(this.mountedAt, 'registry');
   }
 
   start(steps: readonly string[]): void {
-    this.drivers.push(new Driver(this.root, this.folder, steps, this.mutant));
+    this.drivers.push(new Driver(this.root, this.folder, steps, this.ground));
   }
 
   get running(): boolean {
@@ -152,8 +155,10 @@ export class Disk {
     return [...this.image.heard, ...this.drivers.map(({ acks }) => acks)];
   }
 
+  /** The steps that failed, but for what others did meanwhile. */
   get errors(): readonly StepError[] {
-    return this.drivers.flatMap(({ errors }) => errors);
+    const { harmless } = this.subject;
+    return this.allErrors.filter(({ error }) => !harmless.includes(error));
   }
 
   /** Waits until that much was acknowledged here, or the drivers have ended. */
@@ -179,9 +184,27 @@ export class Disk {
     }
   }
 
-  /** What the registry here has lost or broken. */
+  /** What was lost or broken here. */
   async look(): Promise<Cut> {
-    return { when: this.image.when, acks: countOf(this.acks), violations: await checkRegistry(this.root, ...this.acks) };
+    return { when: this.image.when, acks: countOf(this.acks), violations: await this.subject.check(this.root, ...this.acks) };
+  }
+
+  /** Does the next steps of the subject, if it has any. @returns what came of them, in sentences */
+  async goOn(): Promise<readonly string[]> {
+    const { next } = this.subject;
+    if (next.length === 0) return [];
+    this.start(next);
+    await this.ended();
+    const failed = this.allErrors.map(({ error, step }) => `the next ${step} failed: ${error}`);
+    return [...failed, ...(await this.look()).violations];
+  }
+
+  private get allErrors(): readonly StepError[] {
+    return this.drivers.flatMap(({ errors }) => errors);
+  }
+
+  private get subject(): Subject {
+    return this.ground.subject ?? REGISTRY;
   }
 
   /** Ends the drivers, if they run. */

@@ -25,6 +25,13 @@ export class Chance {
     return things[this.whole(0, things.length - 1)] as T;
   }
 
+  /** That many of them, each at most once, in their order. */
+  some<T>(things: readonly T[], count: number): readonly T[] {
+    const left = things.map((_, at) => at);
+    const taken = Array.from({ length: Math.min(count, left.length) }, () => left.splice(this.whole(0, left.length - 1), 1)).flat();
+    return taken.sort((a, b) => a - b).map((at) => things[at] as T);
+  }
+
   /** mulberry32: from 0 to below 1. */
   private next(): number {
     this.state = (this.state + 0x6d2b79f5) >>> 0;

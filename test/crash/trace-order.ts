@@ -165,7 +165,7 @@ interface Birth {
   readonly staged: string;
 }
 
-async function eventsOf(root: string): Promise<readonly LoggedFile[]> {
+export async function eventsOf(root: string): Promise<readonly LoggedFile[]> {
   const files: LoggedFile[] = [];
   const condemned = new Map<string, number>();
   for await (const entry of new FileEventLog(root).read(LOG_START)) {

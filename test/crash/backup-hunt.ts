@@ -1,6 +1,7 @@
 import { join, sep } from 'node:path';
 import { REASONS } from '../../src/backup/snapshot/snapshot-failure';
 import { checkBackups, stagedIn } from './backup-check';
+import { flushedTwice } from './errno';
 import type { Hunt } from './kill';
 import { Chance } from './power-cut-random';
 import type { StepError } from './registry-check';
@@ -39,6 +40,9 @@ export const SEED = Chance.seed;
 export const CHANGING = ['mkdir', 'link', 'rename', 'unlink', 'fsync', 'openat', 'write'];
 
 export const ERRNOS = ['ENOSPC', 'EIO', 'EDQUOT', 'EROFS', 'EACCES'] as const;
+
+/** What shows whether a flush that failed is believed when it is repeated. */
+const FLUSHING = ['fsync', 'openat', 'link', 'rename'];
 
 const REASONABLE: ReadonlySet<unknown> = new Set(REASONS.filter((reason) => reason !== 'unforeseen'));
 /** Where a thread wakes another, and strace made that fail. */
@@ -115,7 +119,8 @@ export async function meetBackupFault(
 ): Promise<readonly string[] | undefined> {
   const { errno, name, nth, path } = fault;
   const root = drivers.freshRoot(base);
-  const run = await drivers.trace(root, work.steps, [name], { inject: [`${name}:error=${errno}:when=${nth}`] }).catch((error: Error) => {
+  const seen = [...new Set([name, ...FLUSHING])];
+  const run = await drivers.trace(root, work.steps, seen, { inject: [`${name}:error=${errno}:when=${nth}`] }).catch((error: Error) => {
     if (WAKING.test(error.message) && error.message.includes('SIGABRT')) return undefined;
     throw error;
   });
@@ -125,6 +130,7 @@ export async function meetBackupFault(
   const found = [
     ...(run.ended === 0 ? [] : [`it ended with ${run.ended}`]),
     ...(run.calls.some(({ injected }) => injected) ? [] : ['it was not met']),
+    ...flushedTwice(run.calls),
     ...errors.filter(({ reason }) => !REASONABLE.has(reason)).map(({ error, reason }) => `no reason: ${error} ${reason}`),
     ...errors.filter(({ phase }) => phase === undefined).map(({ error }) => `no phase: ${error}`),
     ...(full ? errors.filter((told) => !saysFull(told)).map(({ error }) => `not NO_SPACE but ${error}`) : []),

@@ -140,7 +140,7 @@ function mayPass({ name, texts: [path = ''] }: Call, root: string): boolean {
  * A flush that failed may succeed when it is repeated, with the bytes gone: so a file whose flush failed never gets a name, and a
  * folder is opened again. A second name in `.staging/` promises nobody anything: an undelete holds on to stored bytes by it.
  */
-function flushedTwice(calls: readonly Call[]): readonly string[] {
+export function flushedTwice(calls: readonly Call[]): readonly string[] {
   return calls.flatMap(({ name, injected, texts: [path], ended }) => {
     if (name !== 'fsync' || !injected) return [];
     const later = calls.filter(({ began }) => began > ended);

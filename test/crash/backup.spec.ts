@@ -15,6 +15,7 @@ const MORE = [
   { before: PUBLISHED, steps: ['sealed', 'publish:wine:five', 'take', 'verify'] },
   { before: [...PUBLISHED, 'sealed', 'verify'], steps: ['publish:iris:six', 'sealed', 'publish:iris:sevenx200000', 'sealed'] },
   { before: SECOND.before, steps: ['take', 'publish:mnist:one', 'take', 'publish:wine:eight', 'sealed'] },
+  { before: [...PUBLISHED, 'take', 'verify'], steps: ['publish:iris:nine', 'sealed', 'publish:mnist:ten', 'sealed', 'publish:wine:eleven', 'sealed'] }, // prettier-ignore
 ];
 
 let drivers: Drivers;

@@ -280,7 +280,7 @@ describe('Pruner', () => {
 
   it('takes nothing away where a newer version wrote to the log: it may need anything', async () => {
     await night();
-    await place.repository.commit(() => ({ kind: 'snapshot.pinned', actor: 'new', correlationId: 'c' }));
+    await place.repository.commit(() => ({ kind: 'snapshot.of-another-day', actor: 'new', correlationId: 'c' }));
     await expect(place.pruner.prune('ada')).rejects.toMatchObject({ code: 'COLLECTION_REFUSED' });
   });
 

@@ -27,8 +27,11 @@ export async function checkBackups(root: string, ...streams: readonly (readonly 
   const listed = records.filter(({ deleted }) => deleted === undefined);
   const broken = listed.flatMap(({ id, damaged }) => (damaged === undefined ? [] : [`${id} is listed, and ${damaged.join(', ')}`]));
   for (const { id } of listed) {
-    const { findings } = await verifier.verify(id, { level: 'data', allowUnsigned: true });
-    broken.push(...findings.map(({ object, problem }) => `${id} is listed, and ${object} is ${problem}`));
+    const found = await verifier.verify(id, { level: 'data', allowUnsigned: true }).then(
+      ({ findings }) => findings.map(({ object, problem }) => `${object} is ${problem}`),
+      (error: unknown) => [`cannot be verified: ${String(error)}`],
+    );
+    broken.push(...found.map((what) => `${id} is listed, and ${what}`));
   }
   const acks = streams.flat();
   return [...broken, ...lost(records, acks), ...lostNewest(records, acks), ...deletedByHalves(records, acks)];

@@ -100,7 +100,7 @@ async function main() {
       return { id: newest.id, ok, findings };
     },
     async prune() {
-      const { deleted, removed } = await plain.pruner.prune('driver', 0);
+      const { deleted, removed } = await plain.pruner.prune('driver', { minAgeMs: 0 });
       return { deleted, removed: removed.length };
     },
     async orphan(text) {

@@ -44,6 +44,9 @@ export const ERRNOS = ['ENOSPC', 'EIO', 'EDQUOT', 'EROFS', 'EACCES'] as const;
 /** What shows whether a flush that failed is believed when it is repeated. */
 const FLUSHING = ['fsync', 'openat', 'link', 'rename'];
 
+/** How often a fault is moved on that met no file. */
+const MORE_TRIES = 3;
+
 const REASONABLE: ReadonlySet<unknown> = new Set(REASONS.filter((reason) => reason !== 'unforeseen'));
 /** Where a thread wakes another, and strace made that fail. */
 const WAKING = /^write\(\d+<anon_inode:\[eventfd\][^>]*>.* \(INJECTED\)$/m;
@@ -116,6 +119,7 @@ export async function meetBackupFault(
   base: string,
   work: BackupWork,
   fault: BackupFault,
+  triesLeft = MORE_TRIES,
 ): Promise<readonly string[] | undefined> {
   const { errno, name, nth, path } = fault;
   const root = drivers.freshRoot(base);
@@ -124,7 +128,9 @@ export async function meetBackupFault(
     if (WAKING.test(error.message) && error.message.includes('SIGABRT')) return undefined;
     throw error;
   });
-  if (run === undefined) return undefined;
+  // one of the next is of a file
+  if (run === undefined) return triesLeft > 0 ? meetBackupFault(drivers, base, work, { ...fault, nth: nth + 1 }, triesLeft - 1) : undefined;
+  if (triesLeft < MORE_TRIES && !run.calls.some(({ injected }) => injected)) return undefined; // that was the last of all
   const errors: readonly ToldError[] = run.errors;
   const full = (errno === 'ENOSPC' || errno === 'EDQUOT') && tellsOfSpace(fault);
   const found = [

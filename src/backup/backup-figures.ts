@@ -28,6 +28,8 @@ export interface BackupFigures {
   readonly lastVerified: { readonly id: SnapshotId; readonly createdAt: string; readonly at: string; readonly level: VerifyLevel } | null;
   /** How much would be lost now: what happened since the newest verified cut, or since the registry began where there is none. */
   readonly rpoSeconds: number;
+  /** More than that is too much: the setting, else two intervals of the schedule; `null` where there is neither. */
+  readonly rpoTargetSeconds: number | null;
   readonly snapshots: number;
   readonly unverified: number;
   readonly oldestUnverifiedSeconds: number;
@@ -51,7 +53,12 @@ export interface Completed {
 /** @param records in the order of their completion, deleted ones too @param since when there began to be something to lose */
 export function figuresOf(
   records: readonly SnapshotRecord[],
-  { now, since, intervalMs }: { readonly now: Date; readonly since: Date; readonly intervalMs: number | undefined },
+  {
+    now,
+    since,
+    intervalMs,
+    rpoTargetSeconds = 0,
+  }: { readonly now: Date; readonly since: Date; readonly intervalMs: number | undefined; readonly rpoTargetSeconds?: number },
 ): BackupFigures {
   const there = records.filter(({ deleted }) => deleted === undefined);
   const unverified = there.filter((record) => !isGood(record));
@@ -65,6 +72,7 @@ export function figuresOf(
     lastSuccess: last === undefined ? null : completedOf(last),
     lastVerified: newest?.verified === undefined ? null : { id: newest.id, createdAt: newest.createdAt, ...newest.verified },
     rpoSeconds: ageOf(newest?.createdAt),
+    rpoTargetSeconds: rpoTargetSeconds || (intervalMs === undefined ? null : (2 * intervalMs) / 1000),
     snapshots: there.length,
     unverified: unverified.length,
     oldestUnverifiedSeconds: Math.max(0, ...unverified.map(({ createdAt }) => ageOf(createdAt))),
@@ -76,12 +84,14 @@ export function figuresOf(
 
 /** What people should look at; empty where all is well. */
 export function worriesOf(
-  { rpoSeconds, expectedIntervalSeconds, damaged, future }: BackupFigures,
+  { rpoSeconds, rpoTargetSeconds, expectedIntervalSeconds, damaged, future }: BackupFigures,
   lastRun: RunOutcome | undefined,
 ): readonly string[] {
-  const tooOld = expectedIntervalSeconds !== null && rpoSeconds > 2 * expectedIntervalSeconds;
+  const tooOld = rpoTargetSeconds !== null && rpoSeconds > rpoTargetSeconds;
+  const byInterval = expectedIntervalSeconds !== null && rpoTargetSeconds === 2 * expectedIntervalSeconds;
+  const allowed = byInterval ? 'two intervals of the schedule' : `BACKUP_RPO_TARGET_SECONDS=${rpoTargetSeconds} allows`;
   return [
-    ...(tooOld ? ['the newest verified snapshot is older than two intervals of the schedule'] : []),
+    ...(tooOld ? [`the newest verified snapshot is older than ${allowed}`] : []),
     ...(damaged > 0 ? [`damaged snapshots: ${damaged}`] : []),
     ...(future > 0 ? [`snapshots dated after now: ${future}; the clock is wrong, or was, and nothing is deleted until then`] : []),
     ...(lastRun?.outcome === 'failed' ? [`the last run failed while ${lastRun.phase}: ${lastRun.reason}`] : []),

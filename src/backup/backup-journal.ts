@@ -4,6 +4,7 @@ import { hasCode } from '../errors/has-code';
 import { BackupLog, RegistryLog } from '../storage/event-log.port';
 import { type BackupFigures, figuresOf, type RunOutcome, worriesOf } from './backup-figures';
 import { BackupMetrics } from './backup.metrics';
+import { FollowedLog } from './followed-log';
 import { CronSchedule } from './schedule/cron-schedule';
 import { BackupHistory } from './snapshot/backup-history';
 import { SnapshotInventory } from './snapshot/snapshot-inventory';
@@ -22,23 +23,27 @@ export class BackupJournal implements OnApplicationBootstrap, BeforeApplicationS
   private readonly schedule: CronSchedule | undefined;
   private readonly history = new BackupHistory();
   private readonly coverage = new VerifyCoverage();
+  private readonly log: FollowedLog;
   private lost: ReadonlyMap<SnapshotId, readonly string[]> = new Map();
   private began: Date | undefined;
   private last: RunOutcome | undefined;
-  private reading: Promise<unknown> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
   private ticks = 0;
   private running: Promise<void> | undefined;
   private failing = false;
 
   constructor(
-    config: BackupConfig,
-    private readonly log: BackupLog,
+    private readonly config: BackupConfig,
+    log: BackupLog,
     private readonly registry: RegistryLog,
     private readonly inventory: SnapshotInventory,
     private readonly metrics: BackupMetrics,
   ) {
     this.schedule = CronSchedule.of(config);
+    this.log = new FollowedLog(log, (entry) => {
+      this.history.apply(entry);
+      this.coverage.apply(entry.event);
+    });
   }
 
   onApplicationBootstrap(): void {
@@ -60,7 +65,8 @@ export class BackupJournal implements OnApplicationBootstrap, BeforeApplicationS
   /** @throws LogDamaged; the error of the disk */
   async figures(now = new Date()): Promise<BackupFigures> {
     const records = (await this.records()).map((record) => this.withLosses(record));
-    return figuresOf(records, { now, since: await this.beginning(now), intervalMs: this.schedule?.intervalMs });
+    const since = await this.beginning(now);
+    return figuresOf(records, { now, since, intervalMs: this.schedule?.intervalMs, rpoTargetSeconds: this.config.rpoTargetSeconds });
   }
 
   /** What people should look at; empty where all is well. @throws as `figures` */
@@ -115,17 +121,9 @@ export class BackupJournal implements OnApplicationBootstrap, BeforeApplicationS
     }
   }
 
-  /** The log is read on, one reader at a time. */
-  private records(): Promise<readonly SnapshotRecord[]> {
-    const turn = this.reading.then(async () => {
-      for await (const entry of this.log.read(this.history.position)) {
-        this.history.apply(entry);
-        this.coverage.apply(entry.event);
-      }
-      return [...this.history.snapshots.values()];
-    });
-    this.reading = turn.catch(() => {});
-    return turn;
+  private async records(): Promise<readonly SnapshotRecord[]> {
+    await this.log.readOn();
+    return [...this.history.snapshots.values()];
   }
 
   private withLosses(record: SnapshotRecord): SnapshotRecord {

@@ -2,10 +2,18 @@ import { Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { ModelsModule } from '../models/models.module';
 import { StorageModule } from '../storage/storage.module';
+import { BackupConfig, RuntimeConfig, StorageConfig } from '../config/app-config';
+import { BackupDrillController } from './api/backup-drill.controller';
 import { BackupUpkeepController } from './api/backup-upkeep.controller';
 import { BackupsController } from './api/backups.controller';
 import { BACKUP_METRICS } from './backup.metrics';
 import { BackupJournal } from './backup-journal';
+import { DrillGround } from './drill/drill-ground';
+import { DrillJournal } from './drill/drill-journal';
+import { DrillRunner } from './drill/drill-runner';
+import { DrillJob } from './drill/drill.job';
+import { DRILL_METRICS } from './drill/drill.metrics';
+import { Driller } from './drill/driller';
 import { ArchiveExport } from './export/archive-export';
 import { ObjectCollector } from './retention/object-collector';
 import { Pruner } from './retention/pruner';
@@ -25,7 +33,7 @@ import { SnapshotVerifier } from './verify/snapshot-verifier';
 
 @Module({
   imports: [ModelsModule, ScheduleModule.forRoot(), StorageModule],
-  controllers: [BackupsController, BackupUpkeepController],
+  controllers: [BackupsController, BackupUpkeepController, BackupDrillController],
   providers: [
     ...BACKUP_METRICS,
     SnapshotSeal,
@@ -45,7 +53,23 @@ import { SnapshotVerifier } from './verify/snapshot-verifier';
     BackupJournal,
     BackupRunner,
     BackupJob,
+    ...DRILL_METRICS,
+    {
+      provide: DrillGround,
+      useFactory: (
+        sources: SnapshotSources,
+        verifier: SnapshotVerifier,
+        backup: BackupConfig,
+        runtime: RuntimeConfig,
+        storage: StorageConfig,
+      ) => new DrillGround(sources, verifier, { backup, runtime, storage }),
+      inject: [SnapshotSources, SnapshotVerifier, BackupConfig, RuntimeConfig, StorageConfig],
+    },
+    Driller,
+    DrillJournal,
+    DrillRunner,
+    DrillJob,
   ],
-  exports: [BackupJournal],
+  exports: [BackupJournal, DrillJournal],
 })
 export class BackupModule {}

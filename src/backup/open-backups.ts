@@ -1,9 +1,11 @@
-import type { BackupConfig } from '../config/app-config';
+import type { BackupConfig, RuntimeConfig, StorageConfig } from '../config/app-config';
 import { RegistryJournal } from '../models/registry/registry-journal';
 import { RegistryState } from '../models/registry/registry-state';
 import { VersionBlobs } from '../models/registry/version-blobs';
 import { VersionFaults } from '../models/serving/version-faults';
 import { openStorage } from '../storage/open-storage';
+import { DrillGround } from './drill/drill-ground';
+import { Driller } from './drill/driller';
 import { ArchiveExport } from './export/archive-export';
 import { ObjectCollector } from './retention/object-collector';
 import { Pruner } from './retention/pruner';
@@ -32,6 +34,8 @@ export interface OpenedBackups {
   readonly restorer: Restorer;
   /** Where there is no registry yet. */
   readonly emptyPlace: EmptyPlace;
+  /** Its engines are started by each drill, and end with it. */
+  readonly driller: (runtime: RuntimeConfig, storage: StorageConfig) => Driller;
 }
 
 /** The backups of a folder and the registry that they are of, for a tool that works while no server runs, or beside one that does. */
@@ -47,11 +51,13 @@ export function openBackups(config: BackupConfig, modelsDir: string): OpenedBack
   const journal = new RegistryJournal(registry.log, state, registry.blobs);
   const taker = new SnapshotTaker(new RegistrySource(state, journal, registry.log, registry.blobs), repository, manifests, seal);
   const versionBlobs = new VersionBlobs(state, registry.blobs, new VersionFaults());
+  const verifier = new SnapshotVerifier(repository, inventory, manifests, objects, seal);
+  const sources = new SnapshotSources(repository, manifests, objects, seal);
   return {
     inventory,
     manifests,
     taker,
-    verifier: new SnapshotVerifier(repository, inventory, manifests, objects, seal),
+    verifier,
     pruner: new Pruner(
       config,
       repository,
@@ -60,8 +66,10 @@ export function openBackups(config: BackupConfig, modelsDir: string): OpenedBack
       new ObjectCollector(repository, manifests, new UnreferencedObjects(config)),
     ),
     archives: new ArchiveExport(repository, manifests, objects, seal),
-    sources: new SnapshotSources(repository, manifests, objects, seal),
+    sources,
     restorer: new Restorer(state, journal, registry.blobs, versionBlobs, taker),
     emptyPlace: new EmptyPlace(modelsDir),
+    driller: (runtime, storage) =>
+      new Driller(repository, manifests, new DrillGround(sources, verifier, { backup: config, runtime, storage })),
   };
 }

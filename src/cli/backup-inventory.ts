@@ -53,6 +53,7 @@ function linesOf(snapshot: SnapshotRecord, models: readonly ModelSummary[] = [])
     newBytes,
     verified,
     lookedOver,
+    drilled,
     deleted,
     damaged = [],
   } = snapshot;
@@ -64,6 +65,7 @@ function linesOf(snapshot: SnapshotRecord, models: readonly ModelSummary[] = [])
     ['size', `${countText(objects, 'object')}, ${bytesText(bytes)}, of which ${bytesText(newBytes)} were new`],
     ['verified', verified === undefined ? 'never' : `${verified.at} (${verified.level})`],
     ...(lookedOver === undefined ? [] : [['looked over', lookedOver.at]]),
+    ['drilled', drilledText(drilled)],
     ...(deleted === undefined ? [] : [['deleted', `${deleted.at}: ${deleted.reason}`]]),
     ...damaged.map((finding) => ['DAMAGED', finding]),
   ];
@@ -72,4 +74,10 @@ function linesOf(snapshot: SnapshotRecord, models: readonly ModelSummary[] = [])
   );
   const table = rows.length === 0 ? [] : ['', ...columns([['MODEL', 'VERSION', 'STAGE', 'DIGEST'], ...rows], new Set([1]))];
   return [...columns(facts), ...table];
+}
+
+function drilledText(drilled: SnapshotRecord['drilled']): string {
+  if (drilled === undefined) return 'never';
+  const { at, ms, failure } = drilled;
+  return failure === undefined ? `${at}, in ${ms} ms` : `${at}: FAILED while ${failure.phase}: ${failure.reason}`;
 }

@@ -38,6 +38,11 @@ export class BackupPlace {
     if (!(await holdsRegistry(this.modelsDir))) throw new NothingThere(`There is no registry in ${this.modelsDir}`);
   }
 
+  /** @throws NothingThere where no snapshot was ever taken */
+  async requireBackups(): Promise<void> {
+    if (!(await holdsRegistry(this.backupsDir))) await this.snapshots();
+  }
+
   /** Every snapshot, the newest first. @throws NothingThere where none was ever taken */
   async snapshots(): Promise<readonly SnapshotRecord[]> {
     const snapshots = await this.opened.inventory.list();

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addDrillCommand } from './backup-drill';
 import { exportSnapshot } from './backup-file';
 import { listSnapshots, showSnapshot } from './backup-inventory';
 import { deleteSnapshot, pruneSnapshots, undeleteSnapshot } from './backup-pruning';
@@ -20,6 +21,7 @@ export function addBackupCommands(program: Command, frame: CommandFrame): void {
   addTaking(group, frame);
   addInventory(group, frame);
   addPruning(group, frame);
+  addDrillCommand(group, frame);
   group
     .command('export')
     .description('write a snapshot as one .tar.gz that every tar opens: models under their names and versions')

@@ -20,11 +20,12 @@ export function snapshotTable(snapshots: readonly SnapshotRecord[]): readonly st
 }
 
 /** What is to be known of a snapshot at a glance; what is bad is loud. */
-export function stateText({ deleted, damaged, signed, encrypted, verified }: SnapshotRecord): string {
+export function stateText({ deleted, damaged, signed, encrypted, verified, drilled }: SnapshotRecord): string {
   const verification = verified === undefined ? 'unverified' : verified.level === 'data' ? 'verified' : 'looked over';
   return [
     ...(deleted === undefined ? [] : ['deleted']),
     ...(damaged === undefined ? [] : ['DAMAGED']),
+    ...(drilled?.ok === false ? ['DRILL FAILED'] : []),
     ...(signed ? [] : ['UNSIGNED']),
     ...(encrypted ? ['encrypted'] : []),
     ...(deleted === undefined ? [verification] : []),

@@ -190,7 +190,17 @@ export class BackupConfig {
   @IsSchedule()
   readonly schedule: string = '0 3 * * *';
 
-  @Setting('BACKUP_TIMEZONE', 'The zone of `BACKUP_SCHEDULE` and of the days, weeks and months of what is kept: a name as `Europe/Berlin`.')
+  @Setting(
+    'DRILL_SCHEDULE',
+    'When a restore is tried, of the newest snapshot and an older one: as `BACKUP_SCHEDULE`; or `off`. It needs as much space in `BACKUPS_DIR` as one of them holds.',
+  )
+  @IsSchedule()
+  readonly drillSchedule: string = '0 4 * * 0';
+
+  @Setting(
+    'BACKUP_TIMEZONE',
+    'The zone of `BACKUP_SCHEDULE`, `DRILL_SCHEDULE` and of the days, weeks and months of what is kept: a name as `Europe/Berlin`.',
+  )
   @IsTimeZone()
   readonly timezone: string = 'UTC';
 
@@ -217,6 +227,22 @@ export class BackupConfig {
   @Min(0)
   @Max(100_000)
   readonly keepMonthly: number = 0;
+
+  @Setting(
+    'BACKUP_RPO_TARGET_SECONDS',
+    'How much may be lost at most: where the newest verified snapshot is older, `/health` is degraded. 0: two intervals of `BACKUP_SCHEDULE`.',
+  )
+  @IsInt()
+  @Min(0)
+  readonly rpoTargetSeconds: number = 0;
+
+  @Setting(
+    'RESTORE_RTO_TARGET_SECONDS',
+    'How long a restore may take until everything serves, as the last drill measured it; beyond it `/health` is degraded. 0: as long as it takes.',
+  )
+  @IsInt()
+  @Min(0)
+  readonly rtoTargetSeconds: number = 0;
 
   @Setting(
     'BACKUP_KEY_FILE',

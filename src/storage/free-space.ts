@@ -1,4 +1,5 @@
 import { mkdir, statfs } from 'node:fs/promises';
+import type { StorageConfig } from '../config/app-config';
 import { hasCode } from '../errors/has-code';
 import { NoSpace } from './storage.errors';
 
@@ -8,6 +9,11 @@ const GIB = 2 ** 30;
 export interface Volume {
   readonly freeBytes: number;
   readonly totalBytes: number;
+}
+
+/** What a setting says must stay free. */
+export function minFreeOf({ minFreeBytes }: StorageConfig): number | 'auto' {
+  return minFreeBytes === 'auto' ? 'auto' : Number(minFreeBytes);
 }
 
 /** Keeps uploads from filling a volume: others live on it, and so does the log of this registry. */

@@ -5,12 +5,9 @@ import { BackupBlobs, ModelBlobs } from './blob-store.port';
 import { BackupLog, RegistryLog } from './event-log.port';
 import { FileBlobStore } from './file-blob.store';
 import { FileEventLog } from './file-event.log';
+import { minFreeOf } from './free-space';
 import { STORAGE_METRICS, StorageMetrics } from './storage.metrics';
 import { StorageKeeper } from './storage-keeper.service';
-
-function minFree({ minFreeBytes }: StorageConfig): number | 'auto' {
-  return minFreeBytes === 'auto' ? 'auto' : Number(minFreeBytes);
-}
 
 @Module({
   providers: [
@@ -20,7 +17,7 @@ function minFree({ minFreeBytes }: StorageConfig): number | 'auto' {
     { provide: DerivedFiles, useFactory: (config: StorageConfig) => new DerivedFiles(config.modelsDir), inject: [StorageConfig] },
     {
       provide: ModelBlobs,
-      useFactory: (config: StorageConfig, metrics: StorageMetrics) => new FileBlobStore(config.modelsDir, minFree(config), metrics),
+      useFactory: (config: StorageConfig, metrics: StorageMetrics) => new FileBlobStore(config.modelsDir, minFreeOf(config), metrics),
       inject: [StorageConfig, StorageMetrics],
     },
     {
@@ -31,7 +28,7 @@ function minFree({ minFreeBytes }: StorageConfig): number | 'auto' {
     {
       provide: BackupBlobs,
       useFactory: (storage: StorageConfig, { backupsDir }: BackupConfig, metrics: StorageMetrics) =>
-        new FileBlobStore(backupsDir, minFree(storage), metrics),
+        new FileBlobStore(backupsDir, minFreeOf(storage), metrics),
       inject: [StorageConfig, BackupConfig, StorageMetrics],
     },
     {

@@ -16,6 +16,7 @@ import { SnapshotTaker } from '../../src/backup/snapshot/snapshot-taker';
 import type { TakeOptions } from '../../src/backup/snapshot/taking';
 import { SnapshotVerifier } from '../../src/backup/verify/snapshot-verifier';
 import { BackupConfig } from '../../src/config/app-config';
+import type { ModelRuntime } from '../../src/runtime/model-runtime.port';
 import { FileBlobStore } from '../../src/storage/file-blob.store';
 import { FileEventLog } from '../../src/storage/file-event.log';
 import { RegistryHouse } from '../process/registry-house';
@@ -27,6 +28,8 @@ export const OTHER_KEY = 'another key of more than thirty-two bytes, quite so';
 export interface BackupSettings {
   readonly key?: string;
   readonly encrypt?: boolean;
+  /** Default: one that takes every file for a model. */
+  readonly runtime?: ModelRuntime;
 }
 
 /** Blobs that count what is written and tell before one is opened. */
@@ -49,6 +52,7 @@ export class CountedBlobs extends FileBlobStore {
 /** A registry in a folder, and its snapshots in the one beside it. */
 export class BackupHouse {
   readonly root: string;
+  readonly config: BackupConfig;
   readonly registry: RegistryHouse;
   readonly registryBlobs: CountedBlobs;
   readonly blobs: CountedBlobs;
@@ -61,20 +65,20 @@ export class BackupHouse {
   readonly sources: SnapshotSources;
   readonly restorer: Restorer;
 
-  private constructor(root: string, { key, encrypt = false }: BackupSettings) {
+  private constructor(root: string, { key, encrypt = false, runtime }: BackupSettings) {
     this.root = root;
-    const config = Object.assign(new BackupConfig(), {
+    this.config = Object.assign(new BackupConfig(), {
       backupsDir: this.backups,
       keyFile: key === undefined ? '' : this.keyFile(key),
       encrypt: encrypt ? 'on' : 'off',
     });
     this.registryBlobs = new CountedBlobs(this.models);
-    this.registry = new RegistryHouse(this.registryBlobs, new FileEventLog(this.models));
+    this.registry = new RegistryHouse(this.registryBlobs, new FileEventLog(this.models), runtime);
     this.blobs = new CountedBlobs(this.backups);
-    const seal = new SnapshotSeal(config);
+    const seal = new SnapshotSeal(this.config);
     const { state, journal, log } = this.registry;
     this.repository = new BackupRepository(this.blobs, new FileEventLog(this.backups));
-    this.manifests = new SnapshotManifests(this.repository, config);
+    this.manifests = new SnapshotManifests(this.repository, this.config);
     this.inventory = new SnapshotInventory(this.repository, this.manifests);
     this.objects = new SnapshotObjects(this.blobs, seal);
     this.taker = new SnapshotTaker(new RegistrySource(state, journal, log, this.registryBlobs), this.repository, this.manifests, seal);

@@ -55,6 +55,7 @@ const ROUTES: Readonly<Record<string, readonly Scope[] | 'public'>> = {
   'get /api/v1/backups/:id/archive': ['backup:run', 'backup:restore'],
   'post /api/v1/backups': ['backup:run'],
   'post /api/v1/backups/prune': ['backup:run'],
+  'post /api/v1/backups/drill': ['backup:run'],
   'post /api/v1/backups/:id/verify': ['backup:run', 'backup:restore'],
   'delete /api/v1/backups/:id': ['backup:run'],
   'post /api/v1/backups/:id/undelete': ['backup:run'],

@@ -6,7 +6,13 @@ import { linear } from '../onnx/models';
 import { describeInProcess, freshFolder, TestApp } from './test-app';
 
 const GAUGES = [
-  ...['last_success_timestamp_seconds', 'last_verified_timestamp_seconds', 'rpo_seconds', 'expected_interval_seconds'],
+  ...[
+    'last_success_timestamp_seconds',
+    'last_verified_timestamp_seconds',
+    'rpo_seconds',
+    'rpo_target_seconds',
+    'expected_interval_seconds',
+  ],
   ...['last_duration_seconds', 'last_bytes', 'last_new_bytes', 'last_objects', 'last_status', 'snapshots', 'damaged_snapshots'],
   ...['unsigned_snapshots', 'future_snapshots', 'oldest_unverified_seconds', 'verify_coverage_ratio'],
 ];

@@ -69,6 +69,7 @@ describe('the documentation', () => {
   itInProcess('covers every route that the server has', () => {
     const routes = operations.map(({ operationId }) => operationId).sort();
     expect(routes).toEqual([
+      'BackupDrillController_drill',
       'BackupUpkeepController_deleteSnapshot',
       'BackupUpkeepController_prune',
       'BackupUpkeepController_undeleteSnapshot',

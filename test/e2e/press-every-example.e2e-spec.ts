@@ -60,6 +60,7 @@ const ORDER: readonly (readonly [operation: string, before?: { readonly path: st
   ['BackupUpkeepController_deleteSnapshot'],
   ['BackupUpkeepController_undeleteSnapshot'],
   ['BackupUpkeepController_verify'],
+  ['BackupDrillController_drill'],
   ['BackupUpkeepController_prune'],
   ['ModelsController_upload'], // makes version 2
   ['ModelChangesController_describe'],

@@ -20,7 +20,10 @@ export class BackupJob implements OnApplicationBootstrap, BeforeApplicationShutd
         name: 'backup',
         lastDone: (now) => journal.lastCut(now),
         run: () => runner.run('schedule', 'schedule'),
-        skipped: (reason) => journal.record({ outcome: 'skipped', phase: 'waiting', reason, objects: [] }),
+        skipped: async (reason) => {
+          this.logger.warn('backup skipped', { reason });
+          await journal.record({ outcome: 'skipped', phase: 'waiting', reason, objects: [] });
+        },
       });
   }
 

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { Logger } from '@nestjs/common';
 import type { SchedulerRegistry } from '@nestjs/schedule';
 import { CronJob } from 'cron';
 import { CorrelationContext } from '../../logging/correlation-context';
@@ -24,13 +23,12 @@ export interface ScheduledWork {
   lastDone(now: Date): Promise<Date>;
   /** Never rejects: the outcome is in the log and in the figures. */
   run(): Promise<unknown>;
-  /** One that was due was not begun. */
+  /** One that was due was not begun. Never rejects; it has to log and to count that. */
   skipped(reason: SkipReason): Promise<void>;
 }
 
 /** When something runs, and nothing else: never twice at once, never silent, and once where some were missed. */
 export class ScheduledRuns {
-  private readonly logger = new Logger(ScheduledRuns.name);
   private readonly stopping = new AbortController();
   private readonly startedAt = Date.now();
   private watch: NodeJS.Timeout | undefined;
@@ -72,7 +70,7 @@ export class ScheduledRuns {
   private async tick(): Promise<void> {
     if (!this.busy) return this.look();
     this.handled = Date.now();
-    await this.skip('still-running');
+    await this.work.skipped('still-running');
   }
 
   /** Begins a run if one is due; one that runs is joined. Never rejects. */
@@ -115,11 +113,11 @@ export class ScheduledRuns {
   }
 
   private async runInTurn(due: Date): Promise<void> {
-    if (!(await this.waited())) return this.skip('stopping');
+    if (!(await this.waited())) return this.work.skipped('stopping');
     const now = Date.now();
     const done = await this.lastDone(now);
     // a replica was faster; what is ahead of now was made by another clock
-    if (done >= due.getTime() && done <= now) return this.skip('made-elsewhere');
+    if (done >= due.getTime() && done <= now) return this.work.skipped('made-elsewhere');
     await this.work.run();
   }
 
@@ -130,10 +128,5 @@ export class ScheduledRuns {
     const timer = setTimeout(() => resolve(true), ms).unref();
     this.stopping.signal.addEventListener('abort', () => resolve(false), { once: true });
     return promise.finally(() => clearTimeout(timer));
-  }
-
-  private async skip(reason: SkipReason): Promise<void> {
-    this.logger.warn(`${this.work.name} skipped`, { reason });
-    await this.work.skipped(reason);
   }
 }

@@ -1,6 +1,13 @@
 import type { BlobName } from '../../storage/blob-store.port';
 import { type EventFields, LOG_START, type LogEntry, type LogPosition, type StoredEvent } from '../../storage/event-log.port';
-import { isSnapshotId, type SnapshotId, type SnapshotRecord, type Trigger, type VerifyLevel } from './snapshot-records';
+import {
+  type DrilledFailure,
+  isSnapshotId,
+  type SnapshotId,
+  type SnapshotRecord,
+  type Trigger,
+  type VerifyLevel,
+} from './snapshot-records';
 
 /** A snapshot is there from here on: its objects and its manifest were durable before. */
 export interface SnapshotCompleted extends EventFields {
@@ -73,6 +80,24 @@ export interface SnapshotUnpinned extends EventFields {
   readonly pin: string;
 }
 
+/** A snapshot was restored into a scratch folder, and what is in production there brought to its answers. */
+export interface SnapshotDrilled extends EventFields {
+  readonly kind: 'snapshot.drilled';
+  readonly id: SnapshotId;
+  readonly ok: boolean;
+  readonly failure?: DrilledFailure;
+  /** Whether it was the newest one when the run began. */
+  readonly newest: boolean;
+  /** Names the run that it is part of. */
+  readonly run: string;
+  /** Whether the run ended with it. */
+  readonly last: boolean;
+  readonly restoreMs: number;
+  readonly verifyMs: number;
+  readonly loadMs: number;
+  readonly ms: number;
+}
+
 /** From here on these blobs are called `<digest>.<seq of this event>`: what lies under their old names may be removed at any time. */
 export interface BackupBlobsCondemned extends EventFields {
   readonly kind: 'blobs.condemned';
@@ -88,9 +113,10 @@ export type BackupEvent =
   | SnapshotUndeleted
   | SnapshotPinned
   | SnapshotUnpinned
+  | SnapshotDrilled
   | BackupBlobsCondemned;
 
-const ABOUT_ONE: ReadonlySet<string> = new Set(['snapshot.verified', 'snapshot.damaged', 'snapshot.undeleted']);
+const ABOUT_ONE: ReadonlySet<string> = new Set(['snapshot.verified', 'snapshot.damaged', 'snapshot.undeleted', 'snapshot.drilled']);
 
 /** What the log of `backups/` says, as far as it was read. */
 export class BackupHistory {
@@ -186,6 +212,8 @@ export class BackupHistory {
       case 'snapshot.damaged':
         for (const blob of event.blobs) this.suspects.add(blob);
         return { ...unlooked, damaged: event.findings };
+      case 'snapshot.drilled':
+        return { ...record, drilled: drilledBy(event) };
       default:
         return record;
     }
@@ -199,4 +227,8 @@ export class BackupHistory {
     const { damaged: _damaged, lookedOver: _lookedOver, ...sound } = record;
     return { ...sound, verified: { at, level: whole ? 'data' : 'structure' } };
   }
+}
+
+function drilledBy({ at, ok, failure, ms }: StoredEvent & SnapshotDrilled): NonNullable<SnapshotRecord['drilled']> {
+  return { at, ok, ms, ...(failure && { failure }) };
 }

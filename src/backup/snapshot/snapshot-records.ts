@@ -10,6 +10,16 @@ export type Trigger = (typeof TRIGGERS)[number];
 /** How closely a snapshot is looked at. `structure`: everything it names is there; `data`: and every byte is what it was. */
 export type VerifyLevel = 'structure' | 'data';
 
+/** Why a drill failed. */
+export interface DrilledFailure {
+  /** How far it came; as `reason` a word of a closed set. */
+  readonly phase: string;
+  readonly reason: string;
+  /** One sentence. */
+  readonly detail: string;
+  readonly objects: readonly string[];
+}
+
 /** A snapshot as the log of `backups/` tells it, and as the disk bears it out. */
 export interface SnapshotRecord {
   readonly id: SnapshotId;
@@ -35,6 +45,8 @@ export interface SnapshotRecord {
   readonly verified?: { readonly at: string; readonly level: VerifyLevel };
   /** The newest verification that found nothing and looked less closely; absent where that is not newer than `verified`. */
   readonly lookedOver?: { readonly at: string };
+  /** The last drill of it: whether it was restored elsewhere and served there, and in how many milliseconds. */
+  readonly drilled?: { readonly at: string; readonly ok: boolean; readonly ms: number; readonly failure?: DrilledFailure };
   /** A tombstone; undone by `snapshot.undeleted` until what it names is collected. */
   readonly deleted?: { readonly at: string; readonly reason: string };
   /** Brought back by a person: it stays until a person deletes it. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import type { Duplex } from 'node:stream';
@@ -10,6 +10,7 @@ import { CHANNEL_FD, type HostAnswers, type HostFault, type HostReply, type Host
 
 const SETPRIV = '/usr/bin/setpriv';
 const PRLIMIT = '/usr/bin/prlimit';
+const LEAST_PRIORITY = 19;
 const STDERR_KEPT = 2048;
 /** A host that says more than this to its standard error is not listened to any more. */
 const STDERR_READ = 2 ** 20;
@@ -104,6 +105,15 @@ export class HostProcess {
       throw late ? limit.error() : error;
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  /** From now on it gets what time others leave. Where the system does not do that, it goes on as it was. */
+  yield(): void {
+    try {
+      if (this.child.pid !== undefined) setPriority(this.child.pid, LEAST_PRIORITY);
+    } catch {
+      // it has ended already, or may not be changed: neither is a reason not to work
     }
   }
 

@@ -60,6 +60,13 @@ export class SnapshotView {
   })
   readonly lookedOver?: SnapshotRecord['lookedOver'];
 
+  @ApiPropertyOptional({
+    type: Object,
+    example: { at: AT, ok: true, ms: 381 },
+    description: 'The last drill of it; `failure` where it was not ok; absent: never',
+  })
+  readonly drilled?: SnapshotRecord['drilled'];
+
   @ApiPropertyOptional({ type: Object, description: 'When and why it was deleted; it can be undeleted until its objects are collected' })
   readonly deleted?: SnapshotRecord['deleted'];
 
@@ -67,7 +74,7 @@ export class SnapshotView {
   readonly damaged?: readonly string[];
 
   constructor(record: SnapshotRecord) {
-    const { verified, lookedOver, deleted, damaged } = record;
+    const { verified, lookedOver, drilled, deleted, damaged } = record;
     this.id = record.id;
     this.createdAt = record.createdAt;
     this.finishedAt = record.finishedAt;
@@ -82,6 +89,7 @@ export class SnapshotView {
     this.newBytes = record.newBytes;
     if (verified !== undefined) this.verified = verified;
     if (lookedOver !== undefined) this.lookedOver = lookedOver;
+    if (drilled !== undefined) this.drilled = drilled;
     if (deleted !== undefined) this.deleted = deleted;
     if (damaged !== undefined) this.damaged = damaged;
   }

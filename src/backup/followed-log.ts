@@ -13,13 +13,15 @@ export class FollowedLog {
 
   /** Reads what is new. @throws LogDamaged, the error of the disk */
   readOn(): Promise<void> {
-    const turn = this.reading.then(async () => {
-      for await (const entry of this.log.read(this.position)) {
-        this.hear(entry);
-        this.position = entry.position;
-      }
-    });
+    const turn = this.reading.then(() => this.readNew());
     this.reading = turn.catch(() => {});
     return turn;
+  }
+
+  private async readNew(): Promise<void> {
+    for await (const entry of this.log.read(this.position)) {
+      this.hear(entry);
+      this.position = entry.position;
+    }
   }
 }

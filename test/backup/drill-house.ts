@@ -46,7 +46,7 @@ class OtherMachine extends ModelRuntime {
         ? trial
         : trial.map((tensor) => ({ ...tensor, data: Float32Array.from(tensor.data as Float32Array, (y) => this.factor * y) })),
     );
-    return { ...report, trials } as ImportReport;
+    return { ...report, trials };
   }
 
   place(...args: Parameters<ModelRuntime['place']>): Placement {

@@ -176,7 +176,7 @@ describe('a drill', () => {
     it('a newer schema', async () => {
       await fresh();
       await forge((said) => ({ ...said, format: 2 }));
-      await expectFailure({ phase: 'restoring', reason: 'newer', detail: expect.stringContaining('Upgrade') as unknown as string });
+      await expectFailure({ phase: 'restoring', reason: 'newer', detail: expect.stringContaining('Upgrade') });
     });
 
     it('a folder that cannot be read', async () => {

@@ -5,7 +5,12 @@ import { linear } from '../onnx/models';
 import { describeInProcess, freshFolder, logLines, TestApp } from './test-app';
 
 const GAUGES = [
-  ...['restore_drill_duration_seconds', 'restore_drill_last_success_timestamp_seconds', 'restore_drill_last_status'],
+  ...[
+    'restore_drill_duration_seconds',
+    'restore_drill_last_success_timestamp_seconds',
+    'restore_drill_last_status',
+    'restore_drill_since_success_seconds',
+  ],
   ...['restore_drill_expected_interval_seconds', 'restore_rto_seconds', 'restore_rto_target_seconds'],
 ];
 const COUNTERS = ['restore_drill_runs_total', 'restore_drill_failures_total'];

@@ -85,6 +85,8 @@ describe(DrillJournal, () => {
     expect(await worries()).toEqual([]);
     later(1000);
     expect(await worries()).toEqual(['no drill has been good for two intervals of its schedule']);
+    await journal().tick();
+    expect(await figure('restore_drill_since_success_seconds')).toBe(14 * 86_400 + 1);
     expect(await worries(journal({ drillSchedule: 'off' }))).toEqual([]);
     await drilled(NEWEST);
     expect(await worries()).toEqual([]);

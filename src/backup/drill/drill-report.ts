@@ -7,7 +7,8 @@ export const DRILL_PHASES = ['restoring', 'verifying', 'loading', 'replaying', '
 /** A step of a drill. */
 export type DrillPhase = (typeof DRILL_PHASES)[number];
 
-const REASONS = [
+/** Why a drill failed, beside what a verification finds. */
+export const DRILL_REASONS = [
   'aborted',
   'damaged',
   'disk',
@@ -26,7 +27,7 @@ const REASONS = [
 ] as const;
 
 /** Why a drill failed: also whatever a verification finds. docs/BACKUP.md says what to do about each. */
-export type DrillReason = (typeof REASONS)[number] | Problem;
+export type DrillReason = (typeof DRILL_REASONS)[number] | Problem;
 
 /** How far a drill came, why it did not come further, and what that is about. */
 export interface DrillFailure {

@@ -7,6 +7,7 @@ export const DRILL_GAUGES = {
   duration: ['restore_drill_duration_seconds', 'Seconds that the last drill took, good or not.'],
   lastSuccess: ['restore_drill_last_success_timestamp_seconds', 'When a drill was good last; 0: never.'],
   status: ['restore_drill_last_status', '1 where the last drill was good, 0 where it failed; 1 before the first.'],
+  sinceSuccess: ['restore_drill_since_success_seconds', 'Seconds since a drill was good, or since there has been something to drill.'],
   interval: ['restore_drill_expected_interval_seconds', 'Seconds between two drills of the schedule, at most; 0: it is off.'],
   rto: ['restore_rto_seconds', 'Seconds until the newest snapshot would serve: restored, verified, loaded; measured by a drill. 0: never.'],
   rtoTarget: ['restore_rto_target_seconds', 'How long that may take; 0: nobody has said.'],
@@ -34,11 +35,12 @@ export class DrillMetrics {
     private readonly counters: Readonly<Record<CounterKey, Counter>>,
   ) {}
 
-  show({ lastRun, lastSuccess, expectedIntervalSeconds, rtoSeconds, rtoTargetSeconds }: DrillFigures): void {
+  show({ lastRun, lastSuccess, sinceSuccessSeconds, expectedIntervalSeconds, rtoSeconds, rtoTargetSeconds }: DrillFigures): void {
     const values: Readonly<Record<GaugeKey, number>> = {
       duration: (lastRun?.ms ?? 0) / 1000,
       lastSuccess: lastSuccess === null ? 0 : Date.parse(lastSuccess.at) / 1000,
       status: lastRun?.ok === false ? 0 : 1,
+      sinceSuccess: sinceSuccessSeconds,
       interval: expectedIntervalSeconds ?? 0,
       rto: rtoSeconds ?? 0,
       rtoTarget: rtoTargetSeconds ?? 0,

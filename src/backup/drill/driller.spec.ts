@@ -1,18 +1,31 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, copyFile, mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import canonicalize from 'canonicalize';
 import { flipBit, KEY, OTHER_KEY, rewrite } from '../../../test/backup/backup-house';
 import { DrillHouse, type DrillHouseSettings } from '../../../test/backup/drill-house';
-import { linear } from '../../../test/onnx/models';
+import { linear, padded } from '../../../test/onnx/models';
 import { endOwnHosts, hostsOf } from '../../../test/process/processes';
 import { hashOf } from '../../storage/stored-event';
+import { blobPath } from '../snapshot/read-manifest';
 import type { SnapshotManifest, SnapshotObject } from '../snapshot/snapshot-manifest';
 import type { SnapshotRecord } from '../snapshot/snapshot-records';
 import type { DrillFailure } from './drill-report';
 
 const NOBODY = 65_534;
+const MIB = 2 ** 20;
+const itMounts = mayMount() ? it : it.skip;
+
+/** Whether a small volume of its own may be made. */
+function mayMount(): boolean {
+  try {
+    execFileSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 describe('a drill', () => {
   /** `line` with a golden row and `sums` without, in production; one snapshot of them, signed. */
@@ -29,7 +42,10 @@ describe('a drill', () => {
     record = await template.backup.take();
     manifest = await template.backup.manifests.of(record.id);
   });
-  afterEach(() => Promise.all(houses.splice(0).map((each) => each.close())));
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await Promise.all(houses.splice(0).map((each) => each.close()));
+  });
   afterAll(() => template.close());
   afterAll(endOwnHosts);
 
@@ -197,6 +213,50 @@ describe('a drill', () => {
     it('a lack of space, before anything is written', async () => {
       await fresh({ minFreeBytes: String(2 ** 49) });
       await expectFailure({ phase: 'restoring', reason: 'no-space', objects: [] });
+    });
+
+    /** Does harm to the scratch folder between the restore and the look at it. */
+    function afterRestore(harm: (scratch: string) => Promise<void>): void {
+      const { sources } = house.backup;
+      const { open } = sources;
+      jest.spyOn(sources, 'open').mockImplementation(async (...args) => {
+        const source = await open.apply(sources, args);
+        const close = async (): Promise<void> => {
+          await source.close();
+          const [name] = await house.leftovers();
+          await harm(join(house.backup.backups, '.staging', name as string));
+        };
+        return { ...source, close };
+      });
+    }
+
+    it('bytes that the disk under the scratch did not keep', async () => {
+      await fresh();
+      afterRestore((scratch) => flipBit(join(scratch, 'blobs', 'sha256', aBlob().sha256.slice(0, 2), aBlob().sha256), 40, 3));
+      await expectFailure({ phase: 'verifying', reason: 'digest', objects: [blobPath(aBlob().sha256)] });
+    });
+
+    it('a restored registry that is another one', async () => {
+      await fresh();
+      afterRestore((scratch) => rm(join(scratch, 'log', `${'4'.padStart(20, '0')}.json`)));
+      await expectFailure({ phase: 'verifying', reason: 'chain', objects: ['log'] });
+    });
+
+    itMounts('a volume that is full before all of it is restored', async () => {
+      await fresh();
+      const { backups } = house.backup;
+      const aside = `${backups}-aside`;
+      await house.publish('large', padded(3 * MIB));
+      await house.backup.take();
+      await rename(backups, aside);
+      await mkdir(backups);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=5m', 'tmpfs', backups]);
+      try {
+        await cp(aside, backups, { recursive: true });
+        await expectFailure({ phase: 'restoring', reason: 'no-space', objects: [] });
+      } finally {
+        execFileSync('umount', [backups]);
+      }
     });
 
     it('an engine that crashes, and the model', async () => {

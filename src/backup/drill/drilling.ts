@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { RuntimeConfig } from '../../config/app-config';
+import { hasCode } from '../../errors/has-code';
 import { RegistryJournal } from '../../models/registry/registry-journal';
 import type { VersionRecord } from '../../models/registry/registry-records';
 import { RegistryState } from '../../models/registry/registry-state';
@@ -100,7 +101,9 @@ export class Drilling {
     this.enter('verifying');
     const { log, blobs } = openStorage(this.scratch);
     const state = new RegistryState();
-    await new RegistryJournal(log, state, blobs).readOn();
+    await new RegistryJournal(log, state, blobs).readOn().catch((error: unknown) => {
+      throw hasCode(error, 'LOG_DAMAGED') ? new DrillRefusal('chain', (error as Error).message, ['log']) : error;
+    });
     if (models !== undefined && !isDeepStrictEqual(summariesOf(state), models))
       throw new DrillRefusal('contradiction', 'the restored registry is not what the manifest says');
     const bad: string[] = [];

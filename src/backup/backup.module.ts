@@ -6,6 +6,7 @@ import { BackupConfig, RuntimeConfig, StorageConfig } from '../config/app-config
 import { BackupDrillController } from './api/backup-drill.controller';
 import { BackupUpkeepController } from './api/backup-upkeep.controller';
 import { BackupsController } from './api/backups.controller';
+import { RestoreController } from './api/restore.controller';
 import { BACKUP_METRICS } from './backup.metrics';
 import { BackupJournal } from './backup-journal';
 import { DrillGround } from './drill/drill-ground';
@@ -33,7 +34,7 @@ import { SnapshotVerifier } from './verify/snapshot-verifier';
 
 @Module({
   imports: [ModelsModule, ScheduleModule.forRoot(), StorageModule],
-  controllers: [BackupsController, BackupUpkeepController, BackupDrillController],
+  controllers: [BackupsController, BackupUpkeepController, BackupDrillController, RestoreController],
   providers: [
     ...BACKUP_METRICS,
     SnapshotSeal,

@@ -34,6 +34,11 @@ export abstract class AppError extends Error {
   abstract readonly code: string;
   abstract readonly kind: ErrorKind;
 
+  /** What a program may want to read beside the sentence; it becomes members of the answer. */
+  get members(): Readonly<Record<string, unknown>> {
+    return {};
+  }
+
   constructor(
     message: string,
     readonly details: ErrorDetails = {},

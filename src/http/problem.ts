@@ -40,5 +40,6 @@ export function problemOf(error: AppError, correlationId: string): object {
     correlationId,
     ...error.details,
     ...('checks' in error && { checks: error.checks }),
+    ...error.members,
   };
 }

@@ -57,6 +57,7 @@ const ROUTES: Readonly<Record<string, readonly Scope[] | 'public'>> = {
   'post /api/v1/backups/prune': ['backup:run'],
   'post /api/v1/backups/drill': ['backup:run'],
   'post /api/v1/backups/:id/verify': ['backup:run', 'backup:restore'],
+  'post /api/v1/backups/:id/restore': ['backup:restore'],
   'delete /api/v1/backups/:id': ['backup:run'],
   'post /api/v1/backups/:id/undelete': ['backup:run'],
   'get /v2/health/live': 'public',

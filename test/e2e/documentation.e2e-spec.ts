@@ -115,6 +115,7 @@ describe('the documentation', () => {
       'RepositoryController_load',
       'RepositoryController_postIndex',
       'RepositoryController_unload',
+      'RestoreController_restore',
       'StatisticsController_all',
       'StatisticsController_model',
       'StatisticsController_version',

@@ -62,6 +62,7 @@ const ORDER: readonly (readonly [operation: string, before?: { readonly path: st
   ['BackupUpkeepController_verify'],
   ['BackupDrillController_drill'],
   ['BackupUpkeepController_prune'],
+  ['RestoreController_restore'],
   ['ModelsController_upload'], // makes version 2
   ['ModelChangesController_describe'],
   ['ModelChangesController_promote'],

@@ -15,6 +15,7 @@ import {
   RetentionEmpty,
   SnapshotCollected,
   SnapshotNotDeleted,
+  SnapshotPinned,
 } from '../retention/retention.errors';
 import { BackupRunner } from '../schedule/backup-runner';
 import { SnapshotInventory } from '../snapshot/snapshot-inventory';
@@ -98,7 +99,7 @@ export class BackupUpkeepController {
     description: 'It can be undeleted until its objects are collected, a day later at the earliest. The newest verified one stays.',
   })
   @ApiNoContentResponse()
-  @Refuses(BAD_ID, NO_SNAPSHOT, new NewestVerified(SNAPSHOT), ...UNWRITABLE)
+  @Refuses(BAD_ID, NO_SNAPSHOT, new NewestVerified(SNAPSHOT), new SnapshotPinned(SNAPSHOT, '2026-11-24T03:00:00.000Z'), ...UNWRITABLE)
   async deleteSnapshot(@Param('id') id: string, @CurrentCaller() { actor }: Caller, @Query('reason') reason?: string): Promise<void> {
     const { reason: why = 'by hand' } = reasonText(reason);
     await this.pruner.delete((await chosenSnapshot(this.inventory, id)).id, actor, why);

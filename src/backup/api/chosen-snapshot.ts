@@ -5,8 +5,14 @@ import type { SnapshotManifests } from '../snapshot/snapshot-manifests';
 import { isSnapshotId, type SnapshotId, type SnapshotRecord } from '../snapshot/snapshot-records';
 import { SnapshotDamaged, SnapshotNewer, SnapshotNotFound } from '../snapshot/snapshot.errors';
 
-/** Stands for the newest snapshot that is not deleted; among deleted ones for the one that was deleted last. */
+/**
+ * Stands for the newest snapshot that is not deleted; among deleted ones for the one that was deleted last; among those to restore not for a
+ * safety snapshot, which a restore that was refused leaves behind: repeated, it would bring back what is there.
+ */
 export const LATEST = 'latest';
+
+/** Which snapshots `latest` looks at. */
+export type Among = 'kept' | 'deleted' | 'to-restore';
 
 /**
  * The snapshot that somebody means.
@@ -17,7 +23,7 @@ export const LATEST = 'latest';
 export async function chosenSnapshot(
   inventory: Pick<SnapshotInventory, 'list'>,
   id: string,
-  among: 'kept' | 'deleted' = 'kept',
+  among: Among = 'kept',
 ): Promise<SnapshotRecord> {
   if (id !== LATEST && !isSnapshotId(id)) throw new InvalidName('id', 'the id of a snapshot, or "latest"', id);
   const snapshots = await inventory.list();
@@ -37,8 +43,9 @@ export async function modelsIn(manifests: Pick<SnapshotManifests, 'of'>, id: Sna
 }
 
 /** @param snapshots the newest first */
-function latestOf(snapshots: readonly SnapshotRecord[], among: 'kept' | 'deleted'): SnapshotRecord | undefined {
-  if (among === 'kept') return snapshots.find(({ deleted }) => deleted === undefined);
+function latestOf(snapshots: readonly SnapshotRecord[], among: Among): SnapshotRecord | undefined {
+  if (among !== 'deleted')
+    return snapshots.find(({ deleted, trigger }) => deleted === undefined && (among === 'kept' || trigger !== 'safety'));
   const deleted = snapshots.filter((snapshot) => snapshot.deleted !== undefined);
   return deleted.sort((a, b) => (a.deleted?.at ?? '').localeCompare(b.deleted?.at ?? '')).at(-1);
 }

@@ -19,6 +19,10 @@ export class RestoreDamaged extends AppError {
       actual: `${damaged.length} damaged, of ${listed(lost.map(({ model, version }) => `${model} ${version}`)) || 'no version'}`,
     });
   }
+
+  override get members(): { readonly damaged: readonly DamagedObject[]; readonly lost: readonly LostVersion[] } {
+    return { damaged: this.damaged, lost: this.lost };
+  }
 }
 
 /** What would come back is there, and is another. Nothing was changed. */
@@ -31,6 +35,10 @@ export class RestoreConflict extends AppError {
       expected: 'skip, to leave what is here; or new-version, to give versions that come back numbers of their own',
       actual: listed(conflicts.map(({ what, here, wanted }) => `${what}: ${here} here, ${wanted} in the snapshot`)),
     });
+  }
+
+  override get members(): { readonly conflicts: readonly Conflict[] } {
+    return { conflicts: this.conflicts };
   }
 }
 
@@ -47,6 +55,10 @@ export class RestoreNotServable extends AppError {
         actual: `${failures.length} that cannot be loaded`,
       },
     );
+  }
+
+  override get members(): { readonly failures: RestoreNotServable['failures'] } {
+    return { failures: this.failures };
   }
 }
 
@@ -69,6 +81,19 @@ export class RestoreOvertaken extends AppError {
   readonly kind = 'unavailable' as const;
   constructor(attempts: number) {
     super(`Nothing was restored: the registry was changed meanwhile, ${attempts} times in a row. Try again when it is quieter`);
+  }
+}
+
+/** A restore changes what is served: it must be said which snapshot is meant. */
+export class ConfirmationRequired extends AppError {
+  readonly code = 'CONFIRMATION_REQUIRED';
+  readonly kind = 'precondition' as const;
+  constructor(id: string, given: string | undefined) {
+    super(`A restore changes what is served: send the header "X-Confirm: ${id}"; or "dryRun": true, to see what it would do`, {
+      field: 'X-Confirm',
+      expected: id,
+      actual: given === undefined ? 'none' : JSON.stringify(given).slice(0, 80),
+    });
   }
 }
 

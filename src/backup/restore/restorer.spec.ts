@@ -350,6 +350,15 @@ describe('a restore into a registry that lives', () => {
     expect(await house.inventory.list()).toHaveLength(1);
   });
 
+  it('takes none where it is refused', async () => {
+    const { id } = await yesterday();
+    await today();
+    const { seq } = registry().state.position;
+    await expect(house.restore(id, { seq: seq - 1 })).rejects.toMatchObject({ code: 'RESTORE_PLAN_OUTDATED' });
+    await expect(house.restore(id, { model: 'iris' })).rejects.toMatchObject({ code: 'RESTORE_CONFLICT' });
+    expect(await house.inventory.list()).toHaveLength(1);
+  });
+
   it('leaves nothing about', async () => {
     const { id } = await yesterday();
     await today();

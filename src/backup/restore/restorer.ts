@@ -1,4 +1,4 @@
-import { Injectable, Logger, Optional } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Injectable, Logger, Optional } from '@nestjs/common';
 import { RegistryJournal } from '../../models/registry/registry-journal';
 import { RegistryState } from '../../models/registry/registry-state';
 import { VersionBlobs } from '../../models/registry/version-blobs';
@@ -12,7 +12,7 @@ import { Restoring } from './restoring';
 
 /** Restores snapshots into a registry that lives: one event is the switch, and history goes on. Never two at once in one process. */
 @Injectable()
-export class Restorer {
+export class Restorer implements BeforeApplicationShutdown {
   private readonly logger = new Logger(Restorer.name);
   private readonly registry: LivingRegistry;
   private last: Promise<unknown> = Promise.resolve();
@@ -45,6 +45,11 @@ export class Restorer {
     const turn = this.last.then(() => this.restoreNow(source, actor, options));
     this.last = turn.catch(() => {});
     return turn;
+  }
+
+  /** A stop waits for a restore that has begun. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.last;
   }
 
   private async restoreNow(source: RestoreSource, actor: string, options: RestoreOptions): Promise<RestoreOutcome> {

@@ -40,6 +40,7 @@ export class Restoring {
       const wanted = await this.gather(false);
       const lost = this.lost(wanted);
       if (lost.length > 0 && this.options.partial !== true) throw new RestoreDamaged(this.source.manifest.id, this.held.damaged, lost);
+      this.merge(wanted, actor); // what is refused takes no safety snapshot
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
         const outcome = await this.attempt(wanted, actor, warmth);
         if (outcome !== undefined) return outcome;

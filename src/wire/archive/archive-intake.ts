@@ -17,6 +17,8 @@ export interface ArchiveLimits {
   readonly maxRatio: number;
   /** The name of an entry in UTF-8. */
   readonly maxPathBytes: number;
+  /** Nothing is written under the names: they may be deeper and differ in case alone, and a file may be an archive. */
+  readonly contentOnly?: true;
 }
 
 /** One file of an archive, while it is unpacked. */
@@ -32,7 +34,7 @@ const FREE_OF_RATIO = 2 ** 20;
 
 /** What finds its way out of an archive passes here: names and sizes are counted, files are handed over. One for each reading. */
 export class ArchiveIntake {
-  private readonly names = new EntryNames();
+  private readonly names: EntryNames;
   private readonly maxInflated: number;
   private entries = 0;
   private files = 0;
@@ -45,6 +47,7 @@ export class ArchiveIntake {
     archiveBytes: number,
     private readonly takeFile: TakeFile,
   ) {
+    this.names = new EntryNames(limits.contentOnly);
     this.maxInflated = Math.max(FREE_OF_RATIO, limits.maxRatio * archiveBytes);
   }
 
@@ -56,7 +59,7 @@ export class ArchiveIntake {
   enter(name: string, isFolder: boolean, bytes: number): string | undefined {
     this.entries += 1;
     if (this.entries > this.limits.maxEntries) throw tooMuch('archive', this.limits.maxEntries, 'entries');
-    const { path, endsAsFolder } = readEntryPath(name, this.limits.maxPathBytes);
+    const { path, endsAsFolder } = readEntryPath(name, this.limits.maxPathBytes, this.limits.contentOnly);
     if (isFolder || endsAsFolder || path === '') return this.enterFolder(path, bytes);
     this.names.addFile(path);
     if (bytes > this.limits.maxFileBytes) throw tooMuch(path, this.limits.maxFileBytes, 'bytes in a file');
@@ -112,9 +115,10 @@ export class ArchiveIntake {
 
   private async *checked(path: string, source: AsyncIterable<Uint8Array>, state: ReadState): AsyncGenerator<Uint8Array> {
     try {
-      yield* sparing(refuseNested(path, source));
+      yield* sparing(this.limits.contentOnly ? source : refuseNested(path, source));
       state.whole = true;
     } catch (error) {
+      if ((error as Error).name === 'AbortError') throw error; // who took the file left in the middle of it, and says why
       state.failure = this.explain(error);
       throw state.failure;
     }

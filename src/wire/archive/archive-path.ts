@@ -8,6 +8,8 @@ const NO_PARTS: ReadonlySet<string> = new Set(['', '.', '..']);
 
 /** Deeper folders than this are nobody's model; it bounds the memory that the names of an archive take. */
 const MAX_DEPTH = 32;
+/** Where nothing is written under the names: such a tree, and what a backup puts above it. */
+const MAX_CONTENT_DEPTH = 40;
 
 /** A name of an entry, checked. */
 export interface EntryPath {
@@ -22,12 +24,12 @@ export interface EntryPath {
  * it) and leads elsewhere under the other is refused.
  * @throws ArchiveRefused
  */
-export function readEntryPath(raw: string, maxBytes: number): EntryPath {
+export function readEntryPath(raw: string, maxBytes: number, contentOnly?: true): EntryPath {
   const endsAsFolder = raw.endsWith('/');
   const inner = raw.replace(/\/$/, '');
   const path = inner.replace(/^(\.\/)+/, '').normalize('NFC');
   const isRoot = path === '.' || (path === '' && inner !== '');
-  const wish = isRoot ? undefined : wishOf(raw, path, maxBytes);
+  const wish = isRoot ? undefined : wishOf(raw, path, maxBytes, contentOnly ? MAX_CONTENT_DEPTH : MAX_DEPTH);
   if (wish) throw new ArchiveRefused(shownName(raw), wish, raw === '' ? 'no name' : `the name "${shownName(raw)}"`);
   return { path: isRoot ? '' : path, endsAsFolder };
 }
@@ -39,11 +41,11 @@ export function shownName(raw: string): string {
 }
 
 /** @returns what the name should have been, where it is refused */
-function wishOf(raw: string, path: string, maxBytes: number): string | undefined {
+function wishOf(raw: string, path: string, maxBytes: number, maxDepth: number): string | undefined {
   if (Math.max(Buffer.byteLength(raw), Buffer.byteLength(path)) > maxBytes) return `a name of at most ${maxBytes} bytes`;
   const folded = path.normalize('NFKC');
   if (path.split('/').length !== folded.split('/').length) return 'a name with plain slashes';
-  if (path.split('/').length > MAX_DEPTH) return `at most ${MAX_DEPTH} folders deep`;
+  if (path.split('/').length > maxDepth) return `at most ${maxDepth} folders deep`;
   return wishOfForm(path) ?? wishOfForm(folded);
 }
 
@@ -59,9 +61,12 @@ export class EntryNames {
   private readonly files = new Set<string>();
   private readonly folders = new Set<string>();
 
+  /** @param contentOnly names that differ in case or form alone are two */
+  constructor(private readonly contentOnly?: true) {}
+
   /** @throws ArchiveRefused where the name is there already, or a file would have to be a folder */
   addFile(path: string): void {
-    const key = keyOf(path);
+    const key = this.keyOf(path);
     if (this.files.has(key) || this.folders.has(key)) throw new ArchiveRefused(path, 'a name that comes once', 'it comes again');
     this.files.add(key);
     this.addFolderKeys(path, key.slice(0, Math.max(key.lastIndexOf('/'), 0)));
@@ -69,7 +74,11 @@ export class EntryNames {
 
   /** A folder may come again. @throws ArchiveRefused where it is a file already */
   addFolder(path: string): void {
-    this.addFolderKeys(path, keyOf(path));
+    this.addFolderKeys(path, this.keyOf(path));
+  }
+
+  private keyOf(path: string): string {
+    return this.contentOnly ? path : foldedOf(path);
   }
 
   private addFolderKeys(path: string, folder: string): void {
@@ -81,6 +90,6 @@ export class EntryNames {
 }
 
 /** Upper case first: it takes apart what lower case keeps (ß, ﬀ). */
-function keyOf(path: string): string {
+function foldedOf(path: string): string {
   return path.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { paxHeader, tarGzOf } from '../../../test/archives/tar-bytes';
 import { ArchiveFolder, LIMITS } from '../../../test/archives/unpacked';
 import { zipOf } from '../../../test/archives/zip-bytes';
@@ -49,6 +50,21 @@ describe.each(KINDS)('%s whose taker', (_kind, bytes) => {
     };
     expect(await run(take)).toBe(error);
     expect(seen?.destroyed).toBe(true);
+  });
+
+  it('rejects in the middle of a file that is not all read is told its own error', async () => {
+    const error = new Error('no space');
+    const large = { name: 'large.onnx', content: Buffer.from(Array.from({ length: 2 ** 20 }, (_, at) => (at * at) % 251)) };
+    const path = await folder.write(bytes === KINDS[0][1] ? zipOf([large]) : tarGzOf([large]));
+    const take: TakeFile = async ({ content }) => {
+      try {
+        for await (const chunk of content) if (chunk) throw error;
+      } finally {
+        await sleep(20); // it has a file to take away first
+      }
+    };
+    await expect(readArchive(path, LIMITS, take)).rejects.toBe(error);
+    expect(folder.open()).toBe(0);
   });
 
   it('rejects at the second file is told its own error', async () => {

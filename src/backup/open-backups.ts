@@ -10,6 +10,7 @@ import { ArchiveExport } from './export/archive-export';
 import { ObjectCollector } from './retention/object-collector';
 import { Pruner } from './retention/pruner';
 import { UnreferencedObjects } from './retention/unreferenced-objects';
+import { ArchiveSources } from './restore/archive-source';
 import { EmptyPlace } from './restore/empty-place';
 import { Restorer } from './restore/restorer';
 import { SnapshotSources } from './restore/restore-source';
@@ -31,6 +32,8 @@ export interface OpenedBackups {
   readonly pruner: Pruner;
   readonly archives: ArchiveExport;
   readonly sources: SnapshotSources;
+  /** What `archives` wrote, read again. */
+  readonly archiveSources: ArchiveSources;
   readonly restorer: Restorer;
   /** Where there is no registry yet. */
   readonly emptyPlace: EmptyPlace;
@@ -67,6 +70,7 @@ export function openBackups(config: BackupConfig, modelsDir: string): OpenedBack
     ),
     archives: new ArchiveExport(repository, manifests, objects, seal),
     sources,
+    archiveSources: new ArchiveSources(modelsDir, seal),
     restorer: new Restorer(state, journal, registry.blobs, versionBlobs, taker),
     emptyPlace: new EmptyPlace(modelsDir),
     driller: (runtime, storage) =>

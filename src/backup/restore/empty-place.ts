@@ -38,7 +38,11 @@ export class EmptyPlace {
     try {
       const plan = planOf(source, wanted, held);
       if (plan.lost.length > 0 && options.partial !== true) throw new RestoreDamaged(plan.snapshot, plan.damaged, plan.lost);
-      for (const staged of held.staged) await blobs.put(staged, wanted.blobName(staged.digest));
+      for (const staged of held.staged) {
+        options.signal?.throwIfAborted();
+        await blobs.put(staged, wanted.blobName(staged.digest));
+      }
+      options.signal?.throwIfAborted();
       const without = plan.lost.length === 0 ? undefined : await this.without(wanted, held, blobs, actor);
       await createLog(this.root, eventsOf(source, wanted, actor, { state: without, reason: options.reason }));
       return { ...plan, event: source.manifest.seq + 1 };

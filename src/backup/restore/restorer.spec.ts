@@ -359,6 +359,38 @@ describe('a restore into a registry that lives', () => {
     expect(await house.inventory.list()).toHaveLength(1);
   });
 
+  it('is waited for by a stop', async () => {
+    const { id } = await yesterday();
+    await today();
+    const { seq } = registry().state.position;
+    const source = await house.sources.open(id, 'ada');
+    const running = house.restorer.restore(source, 'ada', {});
+    await house.restorer.beforeApplicationShutdown();
+    expect(registry().state.position.seq).toBe(seq + 1);
+    await running;
+    await source.close();
+  });
+
+  it.each([true, false])('ends where somebody interrupts it, at any step before its event (safety: %s)', async (safety) => {
+    const { id } = await yesterday();
+    await today();
+    const { seq } = registry().state.position;
+    const phases = new Set<string>();
+    const stopAfter = (told: number): Promise<unknown> => {
+      const stop = new AbortController();
+      const progress = ({ phase }: { readonly phase: string }): void => {
+        phases.add(phase);
+        if (--told === 0) stop.abort();
+      };
+      return house.restore(id, { safety, signal: stop.signal, progress });
+    };
+    for (const told of [1, 2, 3]) await expect(stopAfter(told)).rejects.toThrow(/abort/i);
+    expect([...phases]).toEqual(['copying']);
+    expect(registry().state.position.seq).toBe(seq);
+    expect((await house.repository.history()).pinnedUntil(id, new Date())).toBeUndefined();
+    expect(await readdir(`${house.models}/.staging`)).toEqual([]);
+  });
+
   it('leaves nothing about', async () => {
     const { id } = await yesterday();
     await today();

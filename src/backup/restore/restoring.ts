@@ -61,6 +61,7 @@ export class Restoring {
     if (safety !== undefined && safety.seq !== seq) return undefined;
     const merged = this.merge(wanted, actor);
     const plan = this.planOf(merged, wanted);
+    this.options.signal?.throwIfAborted();
     const models = warmth.known(merged.models);
     const bytes = formatRestored(models);
     const staged = await blobs.stage(once(bytes), bytes.length);

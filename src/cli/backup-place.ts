@@ -1,5 +1,5 @@
 import { isAbsolute, relative, resolve, sep } from 'node:path';
-import { chosenSnapshot, LATEST } from '../backup/api/chosen-snapshot';
+import { type Among, chosenSnapshot, LATEST } from '../backup/api/chosen-snapshot';
 import { isSnapshotId, type SnapshotRecord } from '../backup/snapshot/snapshot-records';
 import { type OpenedBackups, openBackups } from '../backup/open-backups';
 import { BackupConfig } from '../config/app-config';
@@ -33,9 +33,13 @@ export class BackupPlace {
     this.progress = new ProgressLine(output, options.quiet === true || options.json === true);
   }
 
+  hasRegistry(): Promise<boolean> {
+    return holdsRegistry(this.modelsDir);
+  }
+
   /** @throws NothingThere where there is nothing to save */
   async requireRegistry(): Promise<void> {
-    if (!(await holdsRegistry(this.modelsDir))) throw new NothingThere(`There is no registry in ${this.modelsDir}`);
+    if (!(await this.hasRegistry())) throw new NothingThere(`There is no registry in ${this.modelsDir}`);
   }
 
   /** @throws NothingThere where no snapshot was ever taken */
@@ -52,7 +56,7 @@ export class BackupPlace {
   }
 
   /** @param id or `latest` @param among which of them `latest` looks at @throws NothingThere, SnapshotNotFound, WrongUsage */
-  async snapshot(id: string, among: 'kept' | 'deleted' = 'kept'): Promise<SnapshotRecord> {
+  async snapshot(id: string, among: Among = 'kept'): Promise<SnapshotRecord> {
     if (id !== LATEST && !isSnapshotId(id))
       throw new WrongUsage(`${JSON.stringify(id)} is no id of a snapshot, nor "${LATEST}"`, ['backup']);
     const snapshots = await this.snapshots();

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { addDrillCommand } from './backup-drill';
 import { exportSnapshot } from './backup-file';
+import { addRestoring } from './backup-restore.command';
 import { listSnapshots, showSnapshot } from './backup-inventory';
 import { deleteSnapshot, pruneSnapshots, undeleteSnapshot } from './backup-pruning';
 import { runBackup, verifySnapshots } from './backup-taking';
@@ -13,7 +14,7 @@ export function addBackupCommands(program: Command, frame: CommandFrame): void {
   const group = program
     .command('backup')
     .description(
-      'snapshots of the registry: taken, listed, verified, pruned, exported; no server need run, and one that does is not disturbed',
+      'snapshots of the registry: taken, listed, verified, pruned, exported, restored; no server need run, and one that does is not disturbed',
     )
     .option('--backups-dir <folder>', 'the snapshots (default: BACKUPS_DIR, else ./backups)')
     .option('--quiet', 'tell nothing on the way')
@@ -22,6 +23,7 @@ export function addBackupCommands(program: Command, frame: CommandFrame): void {
   addInventory(group, frame);
   addPruning(group, frame);
   addDrillCommand(group, frame);
+  addRestoring(group, frame);
   group
     .command('export')
     .description('write a snapshot as one .tar.gz that every tar opens: models under their names and versions')

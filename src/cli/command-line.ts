@@ -14,6 +14,9 @@ exit codes: 0 all is well, 1 the history is damaged or something failed, 3 a par
             backups there, 12 the key of the backups is missing or another, 64 wrong usage, 130 interrupted
 settings come from the environment, MODELS_DIR and API_KEY among them: README.md has the table`;
 
+/** The words of the command that has a `--version` of its own, that of a model. */
+const HAS_OWN_VERSION = ['backup', 'restore'];
+
 /**
  * Runs a command of the command line.
  * @param args what follows the program's name; at least one word
@@ -27,7 +30,7 @@ export async function runCommand(
 ): Promise<number> {
   const frame = new CommandFrame(output, signal);
   try {
-    await programOf(frame).parseAsync([...args], { from: 'user' });
+    await programOf(frame, args).parseAsync([...args], { from: 'user' });
     return frame.code;
   } catch (error) {
     if (isTold(error)) {
@@ -38,13 +41,13 @@ export async function runCommand(
   }
 }
 
-function programOf(frame: CommandFrame): Command {
+function programOf(frame: CommandFrame, args: readonly string[]): Command {
   const program = new Command(SERVICE.name)
     .description('Without a command it serves: models in, predictions out.')
-    .version(SERVICE.version, '--version', 'the version')
     .helpOption('-h, --help', 'this text; of a command, what it does and how')
     .option('--models-dir <folder>', 'the registry (default: MODELS_DIR, else ./models)')
     .option('--json', 'one JSON object a line; the last one has code and reason');
+  if (!HAS_OWN_VERSION.every((word) => args.includes(word))) program.version(SERVICE.version, '--version', 'the version');
   frame.adorn(program);
   addBackupCommands(program, frame);
   addFsckCommand(program, frame);
@@ -75,5 +78,5 @@ function refused(error: unknown, args: readonly string[], { out, err }: CommandO
 /** What a program can switch on. */
 function told(error: unknown): object {
   if (!(error instanceof AppError)) return {};
-  return { error: error.code, ...('failure' in error && { failure: error.failure }) };
+  return { error: error.code, ...('failure' in error && { failure: error.failure }), ...error.members };
 }

@@ -1,4 +1,5 @@
 import { PlanOutdated, RetentionEmpty } from '../backup/retention/retention.errors';
+import { RestoreConflict, RestoreDamaged } from '../backup/restore/restore.errors';
 import { type Reason, REASONS } from '../backup/snapshot/snapshot-failure';
 import {
   BackupKeyRefused,
@@ -26,6 +27,8 @@ describe(exitCodeOf, () => {
     [new DOMException('This operation was aborted', 'AbortError'), 130],
     [new SnapshotDamaged('The manifest', 'it is not there'), 3],
     [new SnapshotForged('x'), 3],
+    [new RestoreDamaged('x', [], []), 3],
+    [new RestoreConflict([]), 1],
     [new SnapshotUnsigned('x'), 12],
     [new BackupKeyWrong('a', 'b'), 12],
     [new BackupKeyRefused('/key', 'it is no file'), 12],

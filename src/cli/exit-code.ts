@@ -6,6 +6,7 @@ import { EXIT, type ExitCode, Interrupted, NothingThere, WrongUsage } from './co
 const BY_CODE: Readonly<Record<string, ExitCode>> = {
   SNAPSHOT_DAMAGED: EXIT.partial,
   SNAPSHOT_FORGED: EXIT.partial,
+  RESTORE_DAMAGED: EXIT.partial,
   SNAPSHOT_UNSIGNED: EXIT.key,
   BACKUP_KEY_WRONG: EXIT.key,
   BACKUP_KEY_REFUSED: EXIT.key,

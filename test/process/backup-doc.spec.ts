@@ -17,7 +17,8 @@ function sectionOf(heading: string): string {
 
 const SECTIONS = ['Command line', 'Over HTTP'].map((heading) => sectionOf(heading));
 const EXAMPLES = SECTIONS.flatMap((section) => examplesOf(section));
-const COMMANDS = EXAMPLES.flatMap(({ commands }) => commands.trimEnd().split('\n'));
+/** Those of restoring are run by `restore-doc.spec.ts`. */
+const COMMANDS = [...EXAMPLES, ...examplesOf(sectionOf('Restore'))].flatMap(({ commands }) => commands.trimEnd().split('\n'));
 
 describe('docs/BACKUP.md', () => {
   const servers = new Servers();

@@ -3,6 +3,8 @@ import { chmod, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KeyOffice } from '../../src/auth/key-office';
+import { SnapshotSources } from '../../src/backup/restore/restore-source';
+import { ModelCatalog } from '../../src/models/serving/model-catalog';
 import { FileBlobStore } from '../../src/storage/file-blob.store';
 import { flipBit } from '../backup/backup-house';
 import { linear } from '../onnx/models';
@@ -282,6 +284,28 @@ describeInProcess('a restore over HTTP', () => {
     await restore(id, { model: 'double' }).set('X-API-Key', some).expect(200);
     expect((await restore(id, { model: 'nothing' }).set('X-API-Key', all).expect(404)).body).toMatchObject({ code: 'NOT_IN_SNAPSHOT' });
     await restore(id).set('X-API-Key', all).expect(200);
+  });
+
+  it('is refused where what would be in production cannot be loaded, unless it is forced', async () => {
+    const id = await mistaken();
+    const before = await etag('double');
+    const load = jest.spyOn(app.app.get(ModelCatalog), 'load').mockRejectedValue(new Error('the engine does not take it'));
+    expect((await restore(id).expect(409)).body).toMatchObject({
+      code: 'RESTORE_NOT_SERVABLE',
+      failures: [{ model: 'double', version: 1, reason: 'the engine does not take it' }],
+    });
+    expect([await etag('double'), await answer('double')]).toEqual([before, 63]);
+    await restore(id, { force: true }).expect(200);
+    load.mockRestore();
+    expect((await seen('double')).production).toBe(1);
+  });
+
+  it('keeps others from deleting what it reads, until it has ended', async () => {
+    const id = await mistaken();
+    const source = await app.app.get(SnapshotSources).open(id, 'ada');
+    expect((await app.request().delete(`${BACKUPS}/${id}`).expect(409)).body).toMatchObject({ code: 'SNAPSHOT_PINNED' });
+    await source.close();
+    await app.request().delete(`${BACKUPS}/${id}`).expect(204);
   });
 
   it('refuses what makes no sense', async () => {

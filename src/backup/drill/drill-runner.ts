@@ -5,6 +5,9 @@ import type { DrillReport } from './drill-report';
 import { DrillStopped } from './drill.errors';
 import { Driller, type DrillWish } from './driller';
 
+/** Of the time of a process that serves. */
+const SHARE = 0.25;
+
 /** Drills of a server: each is logged and counted; a shutdown ends them, as they leave nothing half done. */
 @Injectable()
 export class DrillRunner implements BeforeApplicationShutdown {
@@ -24,7 +27,7 @@ export class DrillRunner implements BeforeApplicationShutdown {
 
   /** @throws SnapshotNotFound, DrillStopped */
   async drill(wish: Pick<DrillWish, 'id' | 'actor' | 'allowUnsigned'>): Promise<DrillReport> {
-    const running = this.driller.drill({ ...wish, signal: this.stopping.signal });
+    const running = this.driller.drill({ ...wish, share: SHARE, signal: this.stopping.signal });
     this.running.add(running);
     try {
       const report = await running;

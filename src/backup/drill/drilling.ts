@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { RuntimeConfig } from '../../config/app-config';
@@ -5,14 +6,12 @@ import { hasCode } from '../../errors/has-code';
 import { RegistryJournal } from '../../models/registry/registry-journal';
 import type { VersionRecord } from '../../models/registry/registry-records';
 import { RegistryState } from '../../models/registry/registry-state';
-import type { BlobStore } from '../../storage/blob-store.port';
+import { type BlobStore, LOST } from '../../storage/blob-store.port';
 import type { FreeSpace } from '../../storage/free-space';
 import { openStorage } from '../../storage/open-storage';
-import { BlobMissing } from '../../storage/storage.errors';
 import type { OpenedEngines } from '../../runtime/open-engines';
 import { EmptyPlace } from '../restore/empty-place';
-import type { SnapshotSources } from '../restore/restore-source';
-import { inLanes } from '../snapshot/in-lanes';
+import type { RestoreSource, SnapshotSources } from '../restore/restore-source';
 import { liveBlobs, summariesOf } from '../snapshot/registry-cut';
 import { blobPath } from '../snapshot/read-manifest';
 import { bytesOf, type SnapshotManifest } from '../snapshot/snapshot-manifest';
@@ -20,15 +19,15 @@ import type { Progress, SnapshotId } from '../snapshot/snapshot-records';
 import { drillFailureOf, DrillRefusal } from './drill-failure';
 import type { DrillFailure, DrillOutcome, DrillPhase } from './drill-report';
 import { ModelDrill } from './model-drill';
-
-/** Of reading what was restored: what serves goes first. */
-const LANES = 2;
+import { Pace } from './pace';
 
 /** How a snapshot is drilled. */
 export interface DrillOptions {
   readonly actor: string;
   /** Takes an unsigned snapshot for what it says it is, though there is a key. */
   readonly allowUnsigned?: boolean;
+  /** What of the time of its process it may take, more than 0; default 1: all. */
+  readonly share?: number;
   readonly progress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
 }
@@ -52,6 +51,7 @@ export class Drilling {
   private phase: DrillPhase = 'restoring';
   private enteredAt = this.startedAt;
   private readonly spent = new Map<DrillPhase, number>();
+  private readonly pace: Pace;
   private readonly counts = { objects: 0, bytes: 0, models: 0, goldenRows: 0 };
   private failure: DrillFailure | undefined;
 
@@ -61,7 +61,9 @@ export class Drilling {
     private readonly id: SnapshotId,
     private readonly scratch: string,
     private readonly options: DrillOptions,
-  ) {}
+  ) {
+    this.pace = new Pace(options.share ?? 1);
+  }
 
   /** Never rejects. */
   async run(): Promise<DrillOutcome> {
@@ -85,7 +87,8 @@ export class Drilling {
       await ground.space.require(this.counts.bytes);
       const { progress, signal } = options;
       const reason = 'a drill';
-      await new EmptyPlace(this.scratch).restore(source, options.actor, {
+      const paced: RestoreSource = { ...source, open: async (object) => this.pace.stream(await source.open(object)) };
+      await new EmptyPlace(this.scratch).restore(paced, options.actor, {
         reason,
         ...(progress && { progress }),
         ...(signal && { signal }),
@@ -107,12 +110,24 @@ export class Drilling {
     if (models !== undefined && !isDeepStrictEqual(summariesOf(state), models))
       throw new DrillRefusal('contradiction', 'the restored registry is not what the manifest says');
     const bad: string[] = [];
-    await inLanes(LANES, liveBlobs(state).keys(), async (name) => {
-      this.options.signal?.throwIfAborted();
-      if (!(await isSound(blobs, name))) bad.push(blobPath(name));
-    });
+    for (const name of liveBlobs(state).keys()) if (!(await this.isSound(blobs, name))) bad.push(blobPath(name));
     if (bad.length > 0) throw new DrillRefusal('digest', `what was restored is not what was stored: ${bad[0]}`, bad);
     return { state, blobs };
+  }
+
+  private async isSound(blobs: BlobStore, name: string): Promise<boolean> {
+    const hash = createHash('sha256');
+    try {
+      for await (const chunk of await blobs.open(name)) {
+        this.options.signal?.throwIfAborted();
+        hash.update(chunk as Uint8Array);
+        await this.pace.rest();
+      }
+    } catch (error) {
+      if (hasCode(error, 'BLOB_MISSING', ...LOST)) return false;
+      throw error;
+    }
+    return name.startsWith(hash.digest('hex'));
   }
 
   /** Every model is tried, also where one before it failed: all that would not serve are named. */
@@ -153,7 +168,7 @@ export class Drilling {
   }
 
   private enter(phase: DrillPhase): void {
-    const now = performance.now();
+    const now = performance.now() - this.pace.restedMs;
     this.spent.set(this.phase, (this.spent.get(this.phase) ?? 0) + now - this.enteredAt);
     [this.phase, this.enteredAt] = [phase, now];
   }
@@ -165,15 +180,6 @@ export class Drilling {
     const ms = Math.round(performance.now() - this.startedAt);
     const { id, failure, counts } = this;
     return { id, ok: failure === undefined, ...(failure && { failure }), ...counts, restoreMs, verifyMs, loadMs, replayMs, ms };
-  }
-}
-
-async function isSound(blobs: BlobStore, name: string): Promise<boolean> {
-  try {
-    return await blobs.verify(name);
-  } catch (error) {
-    if (error instanceof BlobMissing) return false;
-    throw error;
   }
 }
 

@@ -33,9 +33,11 @@ describe(Pace, () => {
   it('has all who work rest together', async () => {
     const pace = new Pace(0.5);
     work(6);
+    const startedAt = performance.now();
     await Promise.all([pace.rest(), pace.rest(), pace.rest()]);
     const once = pace.restedMs;
     expect(once).toBeGreaterThan(0);
+    expect(once).toBeLessThanOrEqual(performance.now() - startedAt); // and not three times as long
     await pace.rest();
     expect(pace.restedMs).toBe(once);
   });

@@ -2,7 +2,7 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../errors/has-code';
 import { DurableFiles } from './durable-files';
-import { LogExists } from './storage.errors';
+import { CommitUncertain, LogExists } from './storage.errors';
 
 /** So many files at a time: while one waits for the disk to confirm it, others are written. */
 const LANES = 16;
@@ -11,7 +11,7 @@ const LANES = 16;
  * Makes a whole log the log of a folder that has none, in one step: until then there is nothing, and from then on all of it.
  * @param root the folder; made where it is missing
  * @param events the stored bytes of events 1, 2, 3 …
- * @throws LogExists where there are events already, NoSpace
+ * @throws LogExists where there are events already; NoSpace; CommitUncertain where it is the log, but may not survive a power cut
  */
 export async function createLog(root: string, events: AsyncIterable<Uint8Array>): Promise<void> {
   const files = new DurableFiles(root);
@@ -20,20 +20,22 @@ export async function createLog(root: string, events: AsyncIterable<Uint8Array>)
     const staged = await files.freshPath();
     await mkdir(staged);
     try {
-      await fill(staged, events, files);
+      const last = await fill(staged, events, files);
       await files.flushFolder(staged);
       await rename(staged, join(files.root, 'log')).catch((error: unknown) => {
         throw hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR') ? new LogExists(files.root, { cause: error }) : error;
       });
-      await files.flushFolder(files.root);
-      if (made !== undefined) await flushUp(files, made);
+      await confirm(files, made).catch((error: unknown) => {
+        throw new CommitUncertain(last, { cause: error });
+      });
     } finally {
-      await rm(staged, { recursive: true, force: true });
+      await rm(staged, { recursive: true, force: true }).catch(() => {}); // a sweep takes what stays; a log that has its name stands
     }
   });
 }
 
-async function fill(folder: string, events: AsyncIterable<Uint8Array>, files: DurableFiles): Promise<void> {
+/** @returns the number of the last event */
+async function fill(folder: string, events: AsyncIterable<Uint8Array>, files: DurableFiles): Promise<number> {
   let seq = 0;
   let batch: Uint8Array[] = [];
   const flush = async (): Promise<void> => {
@@ -46,6 +48,7 @@ async function fill(folder: string, events: AsyncIterable<Uint8Array>, files: Du
     if (batch.length === LANES) await flush();
   }
   await flush();
+  return seq;
 }
 
 async function write(path: string, bytes: Uint8Array, files: DurableFiles): Promise<void> {
@@ -58,7 +61,9 @@ async function write(path: string, bytes: Uint8Array, files: DurableFiles): Prom
   }
 }
 
-/** The names of folders that were made: that of the first, and of all below it. */
-async function flushUp(files: DurableFiles, first: string): Promise<void> {
-  for (let folder = files.root; folder.length >= first.length; folder = join(folder, '..')) await files.flushFolder(join(folder, '..'));
+/** Makes the log's name survive. @param made the first folder that was made, of those above it */
+async function confirm(files: DurableFiles, made: string | undefined): Promise<void> {
+  await files.flushFolder(files.root);
+  if (made === undefined) return;
+  for (let folder = files.root; folder.length >= made.length; folder = join(folder, '..')) await files.flushFolder(join(folder, '..'));
 }

@@ -32,7 +32,7 @@ export class EmptyPlace {
     return planOf(source, wanted, held);
   }
 
-  /** @throws as `plan`; RestoreDamaged, NoSpace: there is no registry then */
+  /** @throws as `plan`; RestoreDamaged, NoSpace: there is no registry then; CommitUncertain: there is one, but it may not survive a power cut */
   async restore(source: RestoreSource, actor: string, options: RestoreOptions = {}): Promise<RestoreOutcome> {
     const { wanted, held, blobs } = await this.gather(source, options, false);
     try {
@@ -62,15 +62,18 @@ export class EmptyPlace {
     const held = new HeldBlobs(blobs, source, (sha256) => wanted.blobName(sha256));
     const versions = [...wanted.list(), ...wanted.listDeleted()].flatMap((model) => [...model.versions.values()]);
     const deleted = [...wanted.list(), ...wanted.listDeleted()].flatMap((model) => [...model.deletedVersions.values()]);
-    await held.gather(
-      [
-        ...versions.flatMap(({ manifest }) => manifest.files),
-        ...statesOf(wanted),
-        ...deleted.flatMap(({ record }) => record.manifest.files.map((file) => ({ ...file, optional: true as const }))),
-      ],
-      { dryRun, ...(progress && { progress }), ...(signal && { signal }) },
-    );
-    return { wanted, held, blobs };
+    const files = [
+      ...versions.flatMap(({ manifest }) => manifest.files),
+      ...statesOf(wanted),
+      ...deleted.flatMap(({ record }) => record.manifest.files.map((file) => ({ ...file, optional: true as const }))),
+    ];
+    try {
+      await held.gather(files, { dryRun, ...(progress && { progress }), ...(signal && { signal }) });
+      return { wanted, held, blobs };
+    } catch (error) {
+      await held.discard();
+      throw error;
+    }
   }
 
   /** What is lost is there as deleted. */
@@ -83,7 +86,7 @@ export class EmptyPlace {
       await blobs.put(staged, wanted.blobName(staged.digest));
       return staged;
     } finally {
-      await staged.discard();
+      await staged.discard().catch(() => {}); // a sweep takes what stays
     }
   }
 }

@@ -71,11 +71,11 @@ export class HeldBlobs {
     });
   }
 
-  /** Lets go of everything. */
+  /** Lets go of everything. Never rejects: what was done is done, and a sweep takes what stays. */
   async discard(): Promise<void> {
     const staged = this.staged;
     this.held.clear();
-    await Promise.all(staged.map((blob) => blob.discard()));
+    await Promise.allSettled(staged.map((blob) => blob.discard()));
   }
 
   private async fromRegistry({ sha256 }: NeededFile, dryRun: boolean): Promise<boolean> {
@@ -91,19 +91,24 @@ export class HeldBlobs {
   }
 
   private async fromSnapshot({ sha256, optional }: NeededFile, object: SnapshotObject | undefined, dryRun: boolean): Promise<void> {
+    let lost: unknown;
     try {
       if (object === undefined) {
         if (optional !== true)
           this.damaged.push({ path: `blobs/sha256/${sha256.slice(0, 2)}/${sha256}`, detail: 'it is not in the snapshot' });
         return;
       }
-      const content = await this.source.open(object);
+      const content = await this.source.open(object).catch((error: unknown) => {
+        throw (lost = error);
+      });
+      content.once('error', (error) => (lost = error));
       if (dryRun) for await (const chunk of content) void chunk;
       this.held.set(sha256, dryRun ? undefined : await this.blobs.stage(content, object.bytes));
       this.copy.blobs++;
       this.copy.bytes += object.bytes;
     } catch (error) {
-      if (!hasCode(error, 'SNAPSHOT_DAMAGED', ...LOST)) throw error;
+      // the same word of the registry's own disk says nothing of the snapshot
+      if (error !== lost || !hasCode(error, 'SNAPSHOT_DAMAGED', ...LOST)) throw error;
       if (optional !== true) this.damaged.push({ path: object?.path ?? sha256, detail: (error as Error).message });
     }
   }

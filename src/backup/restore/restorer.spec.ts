@@ -1,22 +1,10 @@
 import { cp, readdir, rm } from 'node:fs/promises';
 import { Logger } from '@nestjs/common';
 import { BackupHouse, flipBit } from '../../../test/backup/backup-house';
-import type { ModelRecord } from '../../models/registry/registry-records';
-import type { RegistryState } from '../../models/registry/registry-state';
+import { seen, seenOf as all } from '../../../test/backup/seen-registry';
 import { LOG_START } from '../../storage/event-log.port';
 import { FileEventLog } from '../../storage/file-event.log';
 import type { SnapshotRecord } from '../snapshot/snapshot-records';
-
-/** What callers can see of a model. */
-function seen({ description, tags, production, versions, aliases, past }: ModelRecord): object {
-  const stages = [...versions.values()].map(({ version, stage, digest, executable }) => [version, stage, digest, executable]);
-  return { description, tags, production: production?.version, stages, aliases: [...aliases].sort(), past: [...past] };
-}
-
-/** What callers can see of a registry. */
-function all(state: RegistryState): object {
-  return Object.fromEntries(state.list().map((model) => [model.name, seen(model)]));
-}
 
 describe('a restore into a registry that lives', () => {
   let house: BackupHouse;

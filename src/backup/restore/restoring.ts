@@ -72,7 +72,7 @@ export class Restoring {
       });
       if (done === 'overtaken') return undefined;
     } finally {
-      await staged.discard();
+      await staged.discard().catch(() => {}); // a sweep takes what stays; the event stands
     }
     return { ...plan, event: seq + 1, ...(safety !== undefined && { safety: safety.id }) };
   }

@@ -59,8 +59,8 @@ function deletedByHalves(records: readonly SnapshotRecord[], acks: readonly Ack[
   return gone.filter((id) => there.has(id)).map((id) => `${id} was deleted, and is there again`);
 }
 
-/** What lies in the staging area of `backups/`. */
-export function stagedIn(root: string): readonly string[] {
-  const folder = join(root, 'backups', '.staging');
-  return existsSync(folder) ? readdirSync(folder) : [];
+/** What lies in the staging area of `backups/`, or of another folder of a driver's ROOT. */
+export function stagedIn(root: string, folder = 'backups'): readonly string[] {
+  const staging = join(root, folder, '.staging');
+  return existsSync(staging) ? readdirSync(staging) : [];
 }

@@ -1,15 +1,19 @@
-// Takes and prunes real snapshots of a real registry, without a server and without an engine, and says on standard output what was
-// acknowledged, as registry-driver.cjs does. ROOT holds models/ and backups/.
+// Takes, prunes and restores real snapshots of a real registry, without a server and without an engine, and says on standard output what
+// was acknowledged, as registry-driver.cjs does. ROOT holds models/ and backups/.
 //
 // usage: node backup-driver.cjs ROOT [--mutant NAME] STEP...
 //   publish:MODEL:TEXT   upload a file of that text (TEXTx1000000: so often)
+//   promote:MODEL:VERSION  alias:MODEL:ALIAS:VERSION  delete:MODEL  collect: what may happen to a registry
 //   take                 take a snapshot
 //   sealed               the same, signed and encrypted
 //   verify               read every byte of the newest snapshot
 //   prune                delete all but the newest one, collect what one before saw that nobody needs
+//   restore              make models/ what the oldest snapshot says
+//   place:FOLDER         restore it into a folder of ROOT that has no registry
+//   start:FOLDER         as a server does that finds a registry there
 //   orphan:TEXT          put that into backups/, as a backup does that never comes to its end
 //   spare:BYTES          from here on so much must stay free on the volume of backups/
-// answers: {"ack":"take","id":…,"seq":…}, {"ack":"prune","deleted":[ID…],"removed":…} …, or {"error":CODE,"reason":…,"phase":…,"step":…}; then the next step
+// answers: {"ack":"take","id":…,"seq":…}, {"ack":"restore","id":…,"event":…}, {"ack":"prune","deleted":[ID…],"removed":…} …, or {"error":CODE,"reason":…,"phase":…,"step":…}; then the next step
 const { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } = require('node:fs');
 const { dirname, join } = require('node:path');
 const { Logger } = require('@nestjs/common');
@@ -46,7 +50,7 @@ async function main() {
   mkdirSync(root, { recursive: true });
   const keyFile = join(root, 'key');
   keep(keyFile, KEY);
-  const { blobs, log, state, journal, uploads, stage } = registryHouse(join(root, 'models'));
+  const { blobs, log, state, journal, uploads, stage, stages, description, deletion, collector, versionBlobs, catalog } = registryHouse(join(root, 'models')); // prettier-ignore
   await journal.onModuleInit();
   const { BackupConfig } = dist('config/app-config');
   const { FileBlobStore } = dist('storage/file-blob.store');
@@ -54,6 +58,9 @@ async function main() {
   const { ObjectCollector } = dist('backup/retention/object-collector');
   const { Pruner } = dist('backup/retention/pruner');
   const { UnreferencedObjects } = dist('backup/retention/unreferenced-objects');
+  const { EmptyPlace } = dist('backup/restore/empty-place');
+  const { Restorer } = dist('backup/restore/restorer');
+  const { SnapshotSources } = dist('backup/restore/restore-source');
   const { BackupRepository } = dist('backup/snapshot/backup-repository');
   const { RegistrySource } = dist('backup/snapshot/registry-source');
   const { failureOf } = dist('backup/snapshot/snapshot-failure');
@@ -73,8 +80,11 @@ async function main() {
     const taker = new SnapshotTaker(new RegistrySource(state, journal, log, blobs), repository, manifests, seal);
     const objects = new SnapshotObjects(repository.blobs, seal);
     const verifier = new SnapshotVerifier(repository, inventory, manifests, objects, seal);
-    const collector = new ObjectCollector(repository, manifests, new UnreferencedObjects(config));
-    return { repository, inventory, taker, verifier, pruner: new Pruner(config, repository, inventory, manifests, collector) };
+    const objectCollector = new ObjectCollector(repository, manifests, new UnreferencedObjects(config));
+    const pruner = new Pruner(config, repository, inventory, manifests, objectCollector);
+    const sources = new SnapshotSources(repository, manifests, objects, seal);
+    const restorer = new Restorer(state, journal, blobs, versionBlobs, taker, catalog);
+    return { repository, inventory, taker, verifier, pruner, sources, restorer };
   };
   const houses = (spare) => [house({}, spare), house({ keyFile, encrypt: 'on' }, spare)];
   let [plain, sealed] = houses(0);
@@ -82,6 +92,19 @@ async function main() {
     const { id, seq } = await taker.take({ trigger: 'manual', actor: 'driver', correlationId: 'driver' });
     return { id, seq };
   };
+  /** Reads the oldest snapshot that is not deleted, as a restore does. */
+  const fromOldest = async (work) => {
+    const { id, encrypted } = (await plain.inventory.list()).findLast(({ deleted }) => deleted === undefined);
+    const { sources, restorer } = encrypted ? sealed : plain;
+    const source = await sources.open(id, 'driver', true);
+    try {
+      const { event, safety } = await work(source, restorer);
+      return { id, event, safety };
+    } finally {
+      await source.close();
+    }
+  };
+  const by = { actor: 'driver' };
   say({ ack: 'open', seq: state.position.seq });
   const works = {
     async publish(model, text) {
@@ -90,6 +113,13 @@ async function main() {
         { actor: 'driver' },
       );
       return { version: record.version };
+    },
+    promote: async (model, version) => void (await stages.move(model, Number(version), 'production', by)),
+    alias: async (model, alias, version) => void (await description.setAlias(model, alias, Number(version), by)),
+    delete: async (model) => void (await deletion.deleteModel(model, by)),
+    async collect() {
+      const { condemned } = await collector.collect('driver', { minAgeMs: -1, undeleteMs: -1 });
+      return { condemned };
     },
     take: () => take(plain),
     sealed: () => take(sealed),
@@ -102,6 +132,21 @@ async function main() {
     async prune() {
       const { deleted, removed } = await plain.pruner.prune('driver', { minAgeMs: 0 });
       return { deleted, removed: removed.length };
+    },
+    restore: () => fromOldest((source, restorer) => restorer.restore(source, 'driver', {})),
+    place: async (folder) => ({ folder, ...(await fromOldest((source) => new EmptyPlace(join(root, folder)).restore(source, 'driver'))) }),
+    async start(folder) {
+      const { StorageConfig } = dist('config/app-config');
+      const { RegistryJournal } = dist('models/registry/registry-journal');
+      const { RegistryState } = dist('models/registry/registry-state');
+      const { openStorage } = dist('storage/open-storage');
+      const { StorageKeeper } = dist('storage/storage-keeper.service');
+      const figures = { sweptBytes: { inc() {} }, freeBytes: { set() {} } };
+      const keeper = new StorageKeeper(Object.assign(new StorageConfig(), { modelsDir: join(root, folder) }), figures);
+      const { log: itsLog, blobs: itsBlobs } = openStorage(join(root, folder));
+      const its = new RegistryState();
+      await new RegistryJournal(itsLog, its, itsBlobs, keeper).onModuleInit();
+      return { seq: its.position.seq };
     },
     async orphan(text) {
       const { blobs: objects } = plain.repository;

@@ -5,6 +5,7 @@ import { flushedTwice } from './errno';
 import type { Hunt } from './kill';
 import { Chance } from './power-cut-random';
 import type { StepError } from './registry-check';
+import { OldOrNew } from './restore-check';
 import type { Call } from './trace-calls';
 import { type Drivers, inPairs } from './trace-driver';
 import { eventsOf, Order, ORDERED } from './trace-order';
@@ -16,9 +17,11 @@ export interface BackupWork {
   /** What succeeds afterwards, with no hand laid on anything. Default: the same steps. */
   readonly next?: readonly string[];
   readonly mutant?: string;
+  /** Where the steps restore something: the folder of ROOT that they make another one. */
+  readonly restores?: string;
 }
 
-/** A system call of a backup that changes something in `backups/`, and the how manieth of its name it is. */
+/** A system call of a backup that changes something in `backups/`, or where a restore changes something, and the how manieth of its name it is. */
 export interface BackupCall {
   readonly name: string;
   readonly nth: number;
@@ -57,7 +60,7 @@ export function chosen<T>(all: readonly T[], count: number): readonly T[] {
 }
 
 /**
- * Kills a backup right before its system calls in `backups/`, looks at what is left, and does the next steps.
+ * Kills a backup or a restore right before the system calls by which it changes something, looks at what is left, and does the next steps.
  * @param choose which of all of them; default: each
  */
 export async function huntBackupsByKills(
@@ -70,6 +73,7 @@ export async function huntBackupsByKills(
   const base = drivers.freshRoot();
   const { acks: before } = await drivers.run(base, work.before);
   const points = choose(await callsOf(drivers, base, work, syscalls));
+  const restored = await restoredBy(drivers, base, work);
   const violations: string[] = [];
   let kills = 0;
   await inPairs(points, async ({ name, nth, path }) => {
@@ -78,7 +82,11 @@ export async function huntBackupsByKills(
     const killed = await drivers.trace(root, steps, [name], { mutant, inject: [`${name}:signal=KILL:when=${nth}`] });
     if (killed.ended === undefined) kills++;
     const told = [before, killed.acks];
-    const found = [...(await checkBackups(root, ...told)), ...(mutant === undefined ? await goOn(drivers, root, work, told) : [])];
+    const found = [
+      ...(await checkBackups(root, ...told)),
+      ...((await restored?.eitherIn(root)) ?? []),
+      ...(mutant === undefined ? await goOn(drivers, root, work, told, restored) : []),
+    ];
     drivers.remove(root);
     violations.push(...found.map((violation) => `killed before ${name} ${nth} (${path}): ${violation}`));
   });
@@ -89,15 +97,31 @@ export async function huntBackupsByKills(
 async function goOn(
   drivers: Drivers,
   root: string,
-  { steps, next = steps }: BackupWork,
+  { steps, next = steps, restores }: BackupWork,
   told: readonly Acks[],
+  restored: OldOrNew | undefined,
 ): Promise<readonly string[]> {
   const { acks, errors } = await drivers.run(root, next);
   return [
-    ...errors.map(({ error, step }) => `the next ${step} failed: ${error}`),
-    ...stagedIn(root).map((left) => `.staging/${left} was left`),
+    ...errors.filter(({ error }) => !isThere(error)).map(({ error, step }) => `the next ${step} failed: ${error}`),
+    ...leftIn(root, restores),
     ...(await checkBackups(root, ...told, acks)),
+    ...((await restored?.newIn(root)) ?? []),
   ];
+}
+
+async function restoredBy(drivers: Drivers, base: string, { restores, steps }: BackupWork): Promise<OldOrNew | undefined> {
+  return restores === undefined ? undefined : OldOrNew.of(drivers, base, restores, steps.slice(0, 1));
+}
+
+/** What a place that was restored answers when it is to be restored once more. */
+function isThere(error: string): boolean {
+  return error === 'LOG_EXISTS';
+}
+
+function leftIn(root: string, restores?: string): readonly string[] {
+  const folders = ['backups', ...(restores === undefined ? [] : [restores])];
+  return folders.flatMap((folder) => stagedIn(root, folder).map((left) => `${folder}/.staging/${left} was left`));
 }
 
 /** What backup-driver.cjs says of a step that failed. */
@@ -131,7 +155,8 @@ export async function meetBackupFault(
   // one of the next is of a file
   if (run === undefined) return triesLeft > 0 ? meetBackupFault(drivers, base, work, { ...fault, nth: nth + 1 }, triesLeft - 1) : undefined;
   if (triesLeft < MORE_TRIES && !run.calls.some(({ injected }) => injected)) return undefined; // that was the last of all
-  const errors: readonly ToldError[] = run.errors;
+  const errors: readonly ToldError[] = run.errors.filter(({ error }) => !isThere(error));
+  const restored = await restoredBy(drivers, base, work);
   const full = (errno === 'ENOSPC' || errno === 'EDQUOT') && tellsOfSpace(fault);
   const found = [
     ...(run.ended === 0 ? [] : [`it ended with ${run.ended}`]),
@@ -142,9 +167,11 @@ export async function meetBackupFault(
     ...(full ? errors.filter((told) => !saysFull(told)).map(({ error }) => `not NO_SPACE but ${error}`) : []),
     ...(errors.length > 1 ? ['more failed than met it'] : []),
     // what cannot be taken away is left to whoever comes when this process is gone
-    ...(name === 'unlink' ? [] : stagedIn(root).map((left) => `.staging/${left} was left`)),
+    ...(name === 'unlink' ? [] : leftIn(root, work.restores)),
     ...(await checkBackups(root, run.acks)),
-    ...(work.next === undefined ? [] : await goOn(drivers, root, work, [run.acks])),
+    ...((await restored?.eitherIn(root)) ?? []),
+    ...((await restored?.toldIn(root, run.acks, errors)) ?? []),
+    ...(work.next === undefined ? [] : await goOn(drivers, root, work, [run.acks], restored)),
   ];
   drivers.remove(root);
   return found.map((violation) => `${errno} at ${name} ${nth} (${path}): ${violation}`);
@@ -156,25 +183,29 @@ function tellsOfSpace({ name }: BackupFault): boolean {
 }
 
 function saysFull({ error, step, reason }: ToldError): boolean {
-  return reason === 'uncertain' || (reason === 'no-space' && error === (step === 'prune' ? 'NO_SPACE' : 'SNAPSHOT_NO_SPACE'));
+  const own = /^(take|sealed)/.test(step) ? ['SNAPSHOT_NO_SPACE'] : ['NO_SPACE'];
+  // a restore takes a snapshot first
+  return (
+    reason === 'uncertain' || (reason === 'no-space' && [...own, ...(step === 'restore' ? ['SNAPSHOT_NO_SPACE'] : [])].includes(error))
+  );
 }
 
-/** Every call of the steps that changes something in `backups/`. */
+/** Every call of the steps that changes something in `backups/`, or where they restore. */
 export async function callsOf(
   drivers: Drivers,
   base: string,
-  { steps, mutant }: Pick<BackupWork, 'steps' | 'mutant'>,
+  { steps, mutant, restores }: Pick<BackupWork, 'steps' | 'mutant' | 'restores'>,
   syscalls: readonly string[],
 ): Promise<readonly BackupCall[]> {
   const root = drivers.freshRoot(base);
   const { calls } = await drivers.trace(root, steps, syscalls, { mutant });
   drivers.remove(root);
-  const ours = join(root, 'backups');
+  const ours = ['backups', ...(restores === undefined ? [] : [restores])].map((folder) => join(root, folder));
   return syscalls.flatMap((syscall) =>
     calls
       .filter(({ name }) => name === syscall)
       .flatMap((call, at) => {
-        const path = call.texts.find((text) => text === ours || text.startsWith(ours + sep));
+        const path = call.texts.find((text) => ours.some((folder) => text === folder || text.startsWith(folder + sep)));
         return path !== undefined && changes(call) ? [{ name: syscall, nth: at + 1, path: path.slice(root.length) }] : [];
       }),
   );
@@ -185,18 +216,18 @@ function changes({ name, args, error }: Call): boolean {
 }
 
 /**
- * Shows from a trace that every blob of `backups/` was on disk before the event that needs it had its name, and the event before it was
- * acknowledged.
+ * Shows from a trace that every blob of `backups/`, or of the registry that is restored, was on disk before the event that needs it had
+ * its name, and the event before it was acknowledged.
  */
 export async function proveBackupOrder(drivers: Drivers, work: BackupWork): Promise<readonly string[]> {
   const { order, folder, acks } = await orderOf(drivers, work);
   const born = order.births().map(({ path }) => path);
   const events = born.filter((path) => path.startsWith(join(folder, 'log') + sep));
   const blobs = born.filter((path) => path.startsWith(join(folder, 'blobs') + sep));
-  const acked = acks.filter(({ ack }) => ack.ack === 'take' || ack.ack === 'sealed');
+  const acked = acks.filter(({ ack }) => ['take', 'sealed', 'restore'].includes(ack.ack));
   const began = events[0] === undefined ? -1 : (order.birthOf(events[0], Infinity)?.call.began ?? -1);
   return [
-    ...(events.length === acked.length && acked.length === 1 && blobs.length > 2 ? [] : ['it took no snapshot']),
+    ...(events.length === acked.length && acked.length === 1 && blobs.length > 1 ? [] : ['it took no snapshot, or restored none']),
     ...order.writtenInPlace(),
     ...blobs.flatMap((path) => order.notOnDisk(path, began)),
     ...events.flatMap((path) => order.notOnDisk(path, acked[0]?.at ?? -1)),
@@ -220,12 +251,27 @@ export async function provePruneOrder(drivers: Drivers, work: BackupWork): Promi
   ];
 }
 
-/** The order of the calls of the steps in `backups/`. */
-async function orderOf(drivers: Drivers, { before, steps, mutant }: BackupWork) {
+/** Shows from a trace that all blobs and events of a new place were on disk before its log had its name, and that before it was acknowledged. */
+export async function provePlaceOrder(drivers: Drivers, work: BackupWork): Promise<readonly string[]> {
+  const { order, folder, acks } = await orderOf(drivers, work);
+  const log = join(folder, 'log');
+  const named = order.birthOf(log, Infinity)?.call.began ?? -1;
+  const blobs = order.births().flatMap(({ path }) => (path.startsWith(join(folder, 'blobs') + sep) ? [path] : []));
+  const placed = acks.find(({ ack }) => ack.ack === 'place');
+  return [
+    ...(blobs.length > 1 ? [] : ['it restored nothing']),
+    ...order.writtenInPlace(),
+    ...blobs.flatMap((path) => order.notOnDisk(path, named)),
+    ...order.folderNotOnDisk(log, placed?.at ?? -1),
+  ];
+}
+
+/** The order of the calls of the steps in `backups/`, or where they restore. */
+async function orderOf(drivers: Drivers, { before, steps, mutant, restores = 'backups' }: BackupWork) {
   const root = drivers.freshRoot();
   await drivers.run(root, before);
   const { calls } = await drivers.traceWhole(root, steps, ORDERED, { mutant });
-  const folder = join(root, 'backups');
+  const folder = join(root, restores);
   const order = new Order(folder, calls);
   const condemning = await eventsOf(folder);
   drivers.remove(root);

@@ -15,17 +15,42 @@ const MUTANTS = {
     const { FileEventLog } = dist('storage/file-event.log');
     const { put } = FileBlobStore.prototype;
     const { append } = FileEventLog.prototype;
-    let putLate = async () => {};
+    const newLog = dist('storage/new-log');
+    const { createLog } = newLog;
+    const late = [];
+    const putLate = async () => {
+      for (const each of late.splice(0)) await each();
+    };
     FileBlobStore.prototype.put = async function (staged, name = staged.digest) {
-      putLate = () => put.call(this, staged, name);
+      late.push(() => put.call(this, staged, name));
       return { name, bytes: staged.bytes };
     };
     FileEventLog.prototype.append = async function (...args) {
       const entry = await append.apply(this, args);
-      const late = putLate;
-      putLate = async () => {};
-      await late();
+      await putLate();
       return entry;
+    };
+    newLog.createLog = async (...args) => {
+      await createLog(...args);
+      await putLate();
+    };
+  },
+  /** A whole log gets its name first, and its events are flushed then: a power cut may leave empty files in it. */
+  'log-before-its-events': (dist) => {
+    const newLog = dist('storage/new-log');
+    const { DurableFiles } = dist('storage/durable-files');
+    const { createLog } = newLog;
+    newLog.createLog = async (root, events) => {
+      const { flush } = DurableFiles.prototype;
+      DurableFiles.prototype.flush = async () => {};
+      await createLog(root, events).finally(() => (DurableFiles.prototype.flush = flush));
+      const files = new DurableFiles(root);
+      for (const name of await fs.readdir(join(root, 'log'))) {
+        const file = await fs.open(join(root, 'log', name));
+        await files.flush(file);
+        await file.close();
+      }
+      for (const folder of [join(root, 'log'), root, join(root, '..')]) await files.flushFolder(folder);
     };
   },
   /** A taken name is taken again: who loses the race for a number believes that it won. */

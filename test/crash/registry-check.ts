@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { RegistryEvent } from '../../src/models/registry/registry-event';
 import { RegistryState } from '../../src/models/registry/registry-state';
+import { restoredBy } from '../../src/models/registry/restored-models';
 import { LOG_START, type StoredEvent } from '../../src/storage/event-log.port';
 import { FileBlobStore } from '../../src/storage/file-blob.store';
 import { FileEventLog } from '../../src/storage/file-event.log';
@@ -35,7 +36,7 @@ export function parseErrors(stdout: string): readonly StepError[] {
  * @returns a sentence for each promise that is broken
  */
 export async function checkRegistry(root: string, ...streams: readonly (readonly Ack[])[]): Promise<readonly string[]> {
-  const { state, events, damage } = await fold(root);
+  const { state, events, damage } = await foldRegistry(root);
   return [
     ...damage,
     ...numbersGivenTwice(events),
@@ -48,18 +49,21 @@ export async function checkRegistry(root: string, ...streams: readonly (readonly
 
 type LoggedEvent = StoredEvent & RegistryEvent;
 
-interface Folded {
+/** A registry as its log makes it. */
+export interface Folded {
   readonly state: RegistryState;
   readonly events: readonly LoggedEvent[];
   readonly damage: readonly string[];
 }
 
-async function fold(root: string): Promise<Folded> {
+/** Reads the log of a registry, as far as it can be read. */
+export async function foldRegistry(root: string): Promise<Folded> {
   const state = new RegistryState();
+  const blobs = new FileBlobStore(root);
   const events: LoggedEvent[] = [];
   try {
     for await (const entry of new FileEventLog(root).read(LOG_START)) {
-      state.apply(entry);
+      state.apply(entry, await restoredBy(entry.event, blobs, (digest) => state.blobName(digest)));
       events.push(entry.event as LoggedEvent);
     }
   } catch (error) {

@@ -59,5 +59,5 @@ exports.registryHouse = (root) => {
 
   /** Stages bytes, as an upload does that arrives. */
   const stage = (chunks) => blobs.stage(Readable.from(chunks), 2 ** 31);
-  return { blobs, log, state, journal, catalog, stages, description, deletion, uploads, collector, stage };
+  return { blobs, log, state, journal, catalog, stages, description, deletion, uploads, collector, versionBlobs, stage };
 };

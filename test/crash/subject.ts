@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { checkBackups } from './backup-check';
+import { checkRestores } from './restore-check';
 import { type Ack, checkRegistry } from './registry-check';
 
 /** What is meddled with: a program that says what it has done, and who holds what is left against that. */
@@ -28,4 +29,12 @@ export const BACKUPS: Subject = {
   // without any time between two looks, what one prune is about to ask may be collected by another
   harmless: ['PLAN_OUTDATED', 'COLLECTION_REFUSED'],
   next: ['publish:next:bytes', 'take', 'verify', 'prune', 'prune'],
+};
+
+/** A snapshot that is to be restored may be deleted before it is opened. */
+export const RESTORES: Subject = {
+  ...BACKUPS,
+  check: async (root, ...streams) => [...(await checkBackups(root, ...streams)), ...(await checkRestores(root, ...streams))],
+  harmless: [...BACKUPS.harmless, 'RESTORE_OVERTAKEN', 'SNAPSHOT_NOT_FOUND'],
+  next: ['start:models', 'publish:next:bytes', 'take', 'verify', 'restore', 'place:next', 'start:next'],
 };

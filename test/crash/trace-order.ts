@@ -111,7 +111,29 @@ export class Order {
     if (birth === undefined && this.isEvent(path) && this.birthOf(path, Infinity) !== undefined) return [`${path} was not there yet`];
     const faults = birth === undefined ? this.notFlushedAgain(path, at) : this.notFlushedBefore(path, birth);
     if (!this.flushed(dirname(path), birth?.call.ended ?? -1, at)) faults.push(`the name ${path} was not flushed`);
-    for (let folder = dirname(path); birth !== undefined && folder.startsWith(this.root); folder = dirname(folder)) {
+    return birth === undefined ? faults : [...faults, ...this.foldersNotOnDisk(path, at)];
+  }
+
+  /** @returns what of a folder that got its name with all that is in it was not known to be on disk when the call at `at` began */
+  folderNotOnDisk(path: string, at: number): readonly string[] {
+    const birth = this.birthOf(path, at);
+    if (birth === undefined) return [`${path} was not there yet`];
+    const { staged, call } = birth;
+    const made = this.done.filter(({ name, args, texts: [file] }) => name === 'openat' && args.includes('O_CREAT') && file?.startsWith(staged + sep)); // prettier-ignore
+    const files = made.map(({ texts: [file] }) => file as string);
+    return [
+      ...(files.length > 0 ? [] : [`there is nothing in ${path}`]),
+      ...files.flatMap((file) => this.notFlushedBefore(file, { path: file, staged: file, call })),
+      ...(this.flushed(staged, made.at(-1)?.ended ?? -1, call.began) ? [] : [`the names in ${path} were not flushed before it had this name`]), // prettier-ignore
+      ...(this.flushed(dirname(path), call.ended, at) ? [] : [`the name ${path} was not flushed`]),
+      ...this.foldersNotOnDisk(path, at),
+    ];
+  }
+
+  /** The folders above a path that were made meanwhile. */
+  private foldersNotOnDisk(path: string, at: number): readonly string[] {
+    const faults: string[] = [];
+    for (let folder = dirname(path); folder.startsWith(this.root); folder = dirname(folder)) {
       const made = this.done.findLast(({ name, texts, ended }) => name === 'mkdir' && texts[0] === folder && ended < at);
       if (!this.flushed(dirname(folder), made?.ended ?? -1, at)) faults.push(`the name of the folder ${folder} was not flushed`);
     }

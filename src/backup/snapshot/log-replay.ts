@@ -1,21 +1,31 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { hasCode } from '../../errors/has-code';
 import { restoredBy } from '../../models/registry/restored-models';
 import { RegistryState } from '../../models/registry/registry-state';
-import { LOG_START, type LogPosition } from '../../storage/event-log.port';
+import { LOG_START, type LogPosition, type StoredEvent } from '../../storage/event-log.port';
 import { BlobMissing } from '../../storage/storage.errors';
 import { openEvent } from '../../storage/stored-event';
+import { scanJson } from '../../wire/json-scan';
 import { liveBlobs, summariesOf } from './registry-cut';
 import { blobPath } from './read-manifest';
 import type { EventsObject, SnapshotManifest, SnapshotObject } from './snapshot-manifest';
 import { SnapshotDamaged } from './snapshot.errors';
 
 const NEWLINE = 0x0a;
+const MAX_EVENT_BYTES = 64 * 2 ** 20;
+const MAX_STATE_BYTES = 2 ** 30;
+/** More than an upload may have, by what an event and a state put around it. */
+const RULES = { maxDepth: 40, maxKeys: 1000 };
 
-/** The registry as the events of a snapshot make it. @throws SnapshotDamaged where they do not hold together */
-export async function registryOf(manifest: SnapshotManifest, open: OpenObject): Promise<RegistryState> {
-  const replay = new LogReplay(manifest, open);
+/**
+ * The registry as the events of a snapshot make it.
+ * @param inspect sees every event before it is folded in; what it throws is what is wrong
+ * @throws SnapshotDamaged where they do not hold together
+ */
+export async function registryOf(manifest: SnapshotManifest, open: OpenObject, inspect?: Inspect): Promise<RegistryState> {
+  const replay = new LogReplay(manifest, open, inspect);
   for (const object of manifest.objects) {
     if (object.kind !== 'events') continue;
     for await (const chunk of await open(object)) await replay.feed(chunk as Uint8Array);
@@ -28,11 +38,16 @@ export async function registryOf(manifest: SnapshotManifest, open: OpenObject): 
 /** Gives the plain bytes of an object; the stream fails where they are not what the manifest promises. */
 export type OpenObject = (object: SnapshotObject) => Promise<Readable>;
 
+/** Looks at an event. @throws SnapshotDamaged */
+export type Inspect = (event: StoredEvent) => void;
+
 /** Makes the registry of a snapshot from its log. */
 export class LogReplay {
   readonly state = new RegistryState();
   private position: LogPosition = LOG_START;
-  private rest = Buffer.alloc(0);
+  /** Of an event whose end has not come yet. */
+  private rest: Uint8Array[] = [];
+  private restBytes = 0;
   /** Why it went no further. */
   fault: string | undefined;
 
@@ -40,22 +55,26 @@ export class LogReplay {
   constructor(
     private readonly manifest: SnapshotManifest,
     private readonly open: OpenObject,
+    private readonly inspect: Inspect = () => {},
   ) {}
 
   /** Takes the next bytes of the log, segment after segment. */
   async feed(chunk: Uint8Array): Promise<void> {
-    let bytes = Buffer.concat([this.rest, chunk]);
-    for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE)) {
-      if (this.fault === undefined) await this.apply(bytes.subarray(0, end));
-      bytes = bytes.subarray(end + 1);
+    const last = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    let from = 0;
+    for (let end = last.indexOf(NEWLINE); end !== -1; end = last.indexOf(NEWLINE, from)) {
+      const line = Buffer.concat([...this.rest, last.subarray(from, end)]);
+      this.keep([]);
+      if (this.fault === undefined) await this.apply(line);
+      from = end + 1;
     }
-    this.rest = bytes;
+    this.keep([...this.rest, last.subarray(from)]);
   }
 
   /** A segment is over. @returns what is wrong with it */
   endOf({ last, head }: EventsObject): string | undefined {
     if (this.fault !== undefined) return this.fault;
-    const ends = this.rest.length === 0 && this.position.seq === last && this.position.hash === head;
+    const ends = this.restBytes === 0 && this.position.seq === last && this.position.hash === head;
     return ends ? undefined : `it does not end with event ${last}`;
   }
 
@@ -76,7 +95,9 @@ export class LogReplay {
 
   private async apply(line: Buffer): Promise<void> {
     try {
+      scanned(line, 'an event');
       const entry = openEvent(this.position, line);
+      this.inspect(entry.event);
       const blobs = { open: (name: string) => this.blob(name) };
       this.state.apply(entry, await restoredBy(entry.event, blobs, (digest) => this.state.blobName(digest)));
       this.position = entry.position;
@@ -90,6 +111,24 @@ export class LogReplay {
   private async blob(name: string): Promise<Readable> {
     const object = this.manifest.objects.find(({ path }) => path === blobPath(name));
     if (object === undefined) throw new BlobMissing(name);
-    return this.open(object);
+    if (object.bytes > MAX_STATE_BYTES) throw new SnapshotDamaged(`The object ${object.path}`, `it has more than ${MAX_STATE_BYTES} bytes`);
+    return Readable.from([scanned(await buffer(await this.open(object)), 'a state that was restored')]);
+  }
+
+  private keep(rest: Uint8Array[]): void {
+    this.restBytes = rest.reduce((sum, { length }) => sum + length, 0);
+    this.rest = this.restBytes === 0 || this.fault !== undefined ? [] : rest;
+    if (this.restBytes > MAX_EVENT_BYTES) this.fault ??= `an event has more than ${MAX_EVENT_BYTES} bytes`;
+  }
+}
+
+/** Others may have written it: what is built from it is as deep as it is. @throws SnapshotDamaged */
+function scanned(json: Buffer, what: string): Buffer {
+  try {
+    scanJson(json, RULES);
+    return json;
+  } catch (cause) {
+    if (!hasCode(cause, 'MALFORMED_JSON')) throw cause;
+    throw new SnapshotDamaged('The log', `${what} is no JSON that means the same to every reader`, { cause });
   }
 }

@@ -1,6 +1,7 @@
 import { modelName } from '../../models/model-name';
 import { LOG_START } from '../../storage/event-log.port';
 import { parseJson } from '../../wire/strict-json';
+import { type Check, faultIn, has, isCount, isDigest, isFilePath, isText, isTime, listOf, type Members } from './json-shape';
 import { encryptedBytes } from './object-cipher';
 import { type EventsObject, FORMAT, formatManifest, SEGMENT, type SnapshotManifest, type SnapshotObject } from './snapshot-manifest';
 import { SnapshotDamaged, SnapshotNewer } from './snapshot.errors';
@@ -10,19 +11,11 @@ import { isSnapshotId, TRIGGERS } from './snapshot-records';
 export const MAX_MANIFEST_BYTES = 64 * 2 ** 20;
 const RULES = { maxDepth: 20, maxKeys: 64 };
 
-type Check = (value: unknown) => boolean;
-type Members = Readonly<Record<string, Check>>;
-
-const isDigest: Check = (value) => isText(value, /^[0-9a-f]{64}$/);
 const isKeyId: Check = (value) => isText(value, /^[0-9a-f]{16}$/);
 const isBlobName: Check = (value) => isText(value, /^[0-9a-f]{64}(\.[1-9][0-9]{0,15})?$/);
-const isTime: Check = (value) => isText(value, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) && !Number.isNaN(Date.parse(value as string));
-const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
 const isWord: Check = (value) => isText(value, /^[\x20-\x7e]{1,128}$/);
 const isId: Check = (value) => typeof value === 'string' && isSnapshotId(value);
 const isModel: Check = (value) => typeof value === 'string' && isModelName(value);
-/** Of a file in an artifact: shown to people, who may well type it after a `cp`. */
-const isFilePath: Check = (value) => isText(value, /^(?!.*(^|\/)\.{0,2}(\/|$))[^\p{Cc}\\]{1,512}$/u);
 
 const OBJECT: Members = { kind: isWord, path: isWord, sha256: isDigest, bytes: isCount, stored: isBlobName, storedBytes: isCount };
 const EVENTS: Members = { ...OBJECT, first: isCount, last: isCount, previous: isDigest, head: isDigest };
@@ -138,10 +131,6 @@ function refused(reason: string, cause?: unknown): SnapshotDamaged {
   return new SnapshotDamaged('The manifest', reason, cause === undefined ? undefined : { cause });
 }
 
-function isText(value: unknown, pattern: RegExp): boolean {
-  return typeof value === 'string' && pattern.test(value);
-}
-
 function isModelName(text: string): boolean {
   try {
     return modelName(text, 'name') === text;
@@ -152,24 +141,4 @@ function isModelName(text: string): boolean {
 
 function isKind(value: unknown, kind: SnapshotObject['kind']): boolean {
   return typeof value === 'object' && value !== null && 'kind' in value && value.kind === kind;
-}
-
-function listOf(check: Check): Check {
-  return (value) => Array.isArray(value) && value.every(check);
-}
-
-function has(value: unknown, required: Members): boolean {
-  return faultIn(value, required, {}) === undefined;
-}
-
-/** @returns the name of the first member that is missing, unknown or wrong */
-function faultIn(value: unknown, required: Members, optional: Members): string | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return '(all)';
-  const missing = Object.keys(required).find((name) => !Object.hasOwn(value, name));
-  if (missing !== undefined) return missing;
-  const wrong = Object.entries(value).find(([name, member]) => {
-    const check = Object.hasOwn(required, name) ? required[name] : Object.hasOwn(optional, name) ? optional[name] : undefined;
-    return check?.(member) !== true;
-  });
-  return wrong?.[0].slice(0, 40);
 }

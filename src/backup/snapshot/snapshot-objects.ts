@@ -23,7 +23,10 @@ export class SnapshotObjects {
   async open(object: SnapshotObject, encryption?: SnapshotManifest['encryption']): Promise<Readable> {
     const key = encryption && (await this.seal.keyNamed(encryption.keyId));
     const stored = await this.blobs.open(object.stored).catch((error: unknown) => {
-      throw hasCode(error, 'BLOB_MISSING') ? new SnapshotDamaged(`The object ${object.path}`, 'it is not there', { cause: error }) : error;
+      // there may be a file where a folder belongs
+      throw hasCode(error, 'BLOB_MISSING', 'ENOTDIR')
+        ? new SnapshotDamaged(`The object ${object.path}`, 'it is not there', { cause: error })
+        : error;
     });
     const limited = exactly(stored, object.path, object.storedBytes);
     const content = Readable.from(checked(key === undefined ? limited : decrypted(limited, key, object), object), { objectMode: false });

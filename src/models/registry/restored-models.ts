@@ -30,7 +30,7 @@ export async function restoredBy(
   if (kind !== 'registry.restored' || typeof state !== 'string') return undefined;
   try {
     const bytes = await buffer(await blobs.open(name(state)));
-    if (hashOf(bytes) === state) return parseRestored(bytes);
+    if (hashOf(bytes) === state) return parseRestored(bytes, event.seq);
   } catch (error) {
     if (!hasCode(error, 'BLOB_MISSING', 'EIO', 'EBADMSG', 'EUCLEAN')) throw error;
     throw new LogDamaged(event.seq, `the state that it restores, the blob ${state}, cannot be read`, { cause: error });
@@ -38,7 +38,12 @@ export async function restoredBy(
   throw new LogDamaged(event.seq, `the state that it restores, the blob ${state}, is damaged`);
 }
 
-function parseRestored(bytes: Buffer): RestoredModels {
-  const { models } = JSON.parse(bytes.toString()) as { readonly models: readonly PlainModel[] };
-  return models.map((model) => modelFrom(model));
+function parseRestored(bytes: Buffer, seq: number): RestoredModels {
+  try {
+    const { models } = JSON.parse(bytes.toString()) as { readonly models: readonly PlainModel[] };
+    return models.map((model) => modelFrom(model));
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof SyntaxError)) throw error;
+    throw new LogDamaged(seq, 'what it restores is no state of models', { cause: error });
+  }
 }

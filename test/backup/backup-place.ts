@@ -6,6 +6,8 @@ import { BackupMetrics, COUNTERS, GAUGES } from '../../src/backup/backup.metrics
 import { ObjectCollector } from '../../src/backup/retention/object-collector';
 import { Pruner } from '../../src/backup/retention/pruner';
 import { UnreferencedObjects } from '../../src/backup/retention/unreferenced-objects';
+import { Restorer } from '../../src/backup/restore/restorer';
+import { SnapshotSources } from '../../src/backup/restore/restore-source';
 import { BackupRunner } from '../../src/backup/schedule/backup-runner';
 import { BackupRepository } from '../../src/backup/snapshot/backup-repository';
 import { RegistrySource } from '../../src/backup/snapshot/registry-source';
@@ -35,7 +37,10 @@ export class BackupPlace {
   readonly unreferenced: UnreferencedObjects;
   readonly pruner: Pruner;
   readonly taker: SnapshotTaker;
+  readonly objects: SnapshotObjects;
   readonly verifier: SnapshotVerifier;
+  readonly sources: SnapshotSources;
+  readonly restorer: Restorer;
   readonly journal: BackupJournal;
   readonly runner: BackupRunner;
   private readonly figures = new Registry();
@@ -56,7 +61,10 @@ export class BackupPlace {
     this.manifests = new SnapshotManifests(this.repository, this.config);
     this.inventory = new SnapshotInventory(this.repository, this.manifests);
     this.taker = new SnapshotTaker(new RegistrySource(state, journal, log, modelBlobs), this.repository, this.manifests, seal);
-    this.verifier = new SnapshotVerifier(this.repository, this.inventory, this.manifests, new SnapshotObjects(blobs, seal), seal);
+    this.objects = new SnapshotObjects(blobs, seal);
+    this.verifier = new SnapshotVerifier(this.repository, this.inventory, this.manifests, this.objects, seal);
+    this.sources = new SnapshotSources(this.repository, this.manifests, this.objects, seal);
+    this.restorer = new Restorer(state, journal, modelBlobs, this.house.versionBlobs, this.taker, this.house.catalog);
     this.unreferenced = new UnreferencedObjects(this.config);
     this.collector = new ObjectCollector(this.repository, this.manifests, this.unreferenced);
     this.pruner = this.prunerWith(this.collector);

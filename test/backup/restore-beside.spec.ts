@@ -1,0 +1,3 @@
+import { describeRestoresBeside } from './restore-beside-suite';
+
+describeRestoresBeside({ mixed: 50, slow: 3, objectMs: 150 });

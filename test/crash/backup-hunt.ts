@@ -177,9 +177,9 @@ export async function meetBackupFault(
   return found.map((violation) => `${errno} at ${name} ${nth} (${path}): ${violation}`);
 }
 
-/** What says that a volume is full where it is. */
+/** What says that a volume is full where it is. Of a folder that cannot be made Node may say that it is not there. */
 function tellsOfSpace({ name }: BackupFault): boolean {
-  return name !== 'openat' && name !== 'unlink';
+  return name !== 'openat' && name !== 'unlink' && name !== 'mkdir';
 }
 
 function saysFull({ error, step, reason }: ToldError): boolean {

@@ -1,7 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { AppError } from '../errors/app-error';
-import { CORRELATION_HEADER, recordOf } from '../logging/request-record';
+import { CORRELATION_HEADER, correlationOf, recordOf } from '../logging/request-record';
 import { errorAnswerOf } from './error-answer';
 import { InternalError, MalformedRequest, RouteNotFound } from './http.errors';
 import { leaveUnread } from './leave-unread';
@@ -22,7 +22,7 @@ export class ErrorFilter implements ExceptionFilter {
     const { status, contentType, body: answer } = errorAnswerOf(error, request.path, record.correlationId);
     record.code = error.code;
     if (isFailure(error, status)) {
-      this.logger.error('request failed', { correlationId: record.correlationId, code: error.code, err: thrown });
+      this.logger.error('request failed', { ...correlationOf(record), code: error.code, err: thrown });
     }
     if (response.headersSent) return void response.destroy();
     response.statusCode = status;

@@ -1,7 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import { AccessLog } from '../logging/access-log';
 import { CorrelationContext } from '../logging/correlation-context';
-import { CORRELATION_HEADER, openRecord, modelOf, type RequestRecord, routeOf } from '../logging/request-record';
+import { CORRELATION_HEADER, correlationOf, openRecord, modelOf, routeOf } from '../logging/request-record';
 import type { HttpMetrics } from '../metrics/http-metrics';
 import type { Drainer } from './drainer';
 import { isUnread } from './leave-unread';
@@ -35,7 +35,7 @@ export function firstMiddleware({ log, metrics, drainer }: Witnesses) {
       metrics.observe(request.method, record.route, status, ms / 1000);
       if (!request.complete && !isUnread(request)) readOut(request);
     });
-    CorrelationContext.run(identityOf(record), next);
+    CorrelationContext.run(correlationOf(record), next);
   };
 }
 
@@ -43,8 +43,4 @@ export function firstMiddleware({ log, metrics, drainer }: Witnesses) {
 function readOut(request: Request): void {
   request.resume();
   setTimeout(() => request.complete || request.socket.destroy(), LINGER_MS).unref();
-}
-
-function identityOf({ correlationId, traceId }: RequestRecord): { correlationId: string; traceId?: string } {
-  return { correlationId, ...(traceId !== undefined && { traceId }) };
 }

@@ -89,7 +89,7 @@ export class Coalescer {
     try {
       const answer = await target.run(() => {
         // asked again: the engine process ended, and nobody else will hear of it
-        if (ticket.begun) this.logger.warn('engine run failed', { ids: idsOf(ticket.calls), again: true });
+        if (ticket.begun) this.logger.warn('engine run failed', { ...namesOf(ticket.calls), again: true });
         const run = ticket.next();
         this.askForEngines(target, queue); // what is left may go to another engine at once
         return run;
@@ -107,7 +107,7 @@ export class Coalescer {
   private failed(ticket: Ticket, queue: CallQueue, error: unknown): void {
     const calls = ticket.begun ? ticket.calls : ticket.take();
     const mayBeOne = error instanceof InferenceFailed || error instanceof EngineDeadlineExceeded || error instanceof EngineCrashed;
-    if (!(error instanceof InferenceFailed)) this.logger.warn('engine run failed', { ids: idsOf(calls), err: error });
+    if (!(error instanceof InferenceFailed)) this.logger.warn('engine run failed', { ...namesOf(calls), err: error });
     if (calls.length > 1 && ticket.begun && mayBeOne) return queue.putBack(calls.filter(({ over }) => !over));
     for (const call of calls) call.fail(error);
   }
@@ -162,8 +162,11 @@ class Ticket {
   }
 }
 
-function idsOf(calls: readonly WaitingCall[]): readonly string[] {
-  return calls.map(({ call }) => call.correlationId);
+/** Whose calls they are: one run may be for many. */
+function namesOf(calls: readonly WaitingCall[]): { readonly ids: readonly string[]; readonly traceIds?: readonly string[] } {
+  const ids = calls.map(({ call }) => call.correlationId);
+  const traceIds = calls.flatMap(({ call }) => call.traceId ?? []);
+  return traceIds.length === 0 ? { ids } : { ids, traceIds };
 }
 
 function answerAll(calls: readonly WaitingCall[], { outputs, inferMs }: EngineAnswer, startedAt: number): void {

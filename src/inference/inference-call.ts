@@ -11,6 +11,8 @@ export interface InferenceCall {
   /** Who asks, so that nobody takes everything: the public id of a key, or an address. */
   readonly caller: string;
   readonly correlationId: string;
+  /** The W3C trace that it is part of, where its caller keeps one. */
+  readonly traceId?: string | undefined;
   /** `performance.now()` after which the caller does not wait any more, where it said so. */
   readonly expiresAt?: number;
   /** What its caller said of the cache: `no-store`: neither read nor write; `no-cache`: write only. Absent: as the model's metadata say. */

@@ -26,11 +26,11 @@ export class AccessLog {
   /** @param status what was sent, or 499 where the caller went away first */
   write(request: IncomingMessage, response: ServerResponse, record: RequestRecord, status: number, ms: number): void {
     if (!this.wanted) return;
-    const { correlationId, traceId, route, model, keyId, keyName, code } = record;
+    const { correlationId, traceId, spanId, parentSpanId, route, model, keyId, keyName, code } = record;
     const bytes = Number(response.getHeader('content-length') ?? 0);
     const path = pathOf(request.url ?? '');
     const answer = { method: request.method, path, status, ms: Math.round(ms * 1000) / 1000, bytes };
-    const who = { correlationId, traceId, route, model, keyId, keyName, code };
+    const who = { correlationId, traceId, spanId, parentSpanId, route, model, keyId, keyName, code };
     // what is undefined is left out
     this.destination.write(`${JSON.stringify({ level: 'info', time: isoTime(), ...who, ...answer, msg: 'request' })}\n`);
   }

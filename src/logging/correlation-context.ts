@@ -1,9 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** Whose work is being done. */
+/** Whose work is being done, as its log lines name it. */
 export interface Correlation {
   readonly correlationId: string;
-  readonly traceId?: string;
+  /** W3C trace, 32 hex digits, and what this service does in it, 16: where the caller keeps one. */
+  readonly traceId?: string | undefined;
+  readonly spanId?: string | undefined;
 }
 
 const current = new AsyncLocalStorage<Correlation>();

@@ -73,11 +73,23 @@ describe(openRecord, () => {
   describe('of a traceparent', () => {
     const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
     const PARENT = '00f067aa0ba902b7';
+    const SPAN = /^(?!0{16})[0-9a-f]{16}$/;
+
+    /** A trace of our own, begun as what came is none. */
+    function expectAnother(traceparent: string): void {
+      const record = opened({ traceparent });
+      expect(record.traceId).toMatch(/^(?!0{32})[0-9a-f]{32}$/);
+      expect(record.traceId).not.toBe(TRACE);
+      expect(record.spanId).toMatch(SPAN);
+      expect(record).not.toHaveProperty('parentSpanId');
+    }
 
     it.each([`00-${TRACE}-${PARENT}-01`, `00-${TRACE}-${PARENT}-00`, `00-${TRACE}-${PARENT}-ff`, `01-${TRACE}-${PARENT}-01-later`])(
-      'takes the trace id of %s',
+      'takes the trace id and the caller’s span of %s, and begins a span of its own',
       (traceparent) => {
-        expect(opened({ traceparent })).toMatchObject({ traceId: TRACE });
+        const record = opened({ traceparent });
+        expect(record).toMatchObject({ traceId: TRACE, parentSpanId: PARENT, spanId: expect.stringMatching(SPAN) });
+        expect(record.spanId).not.toBe(PARENT);
       },
     );
 
@@ -97,22 +109,25 @@ describe(openRecord, () => {
       ['has white space around it', ` 00-${TRACE}-${PARENT}-01`],
       ['has a line break at its end', `00-${TRACE}-${PARENT}-01\n`],
       ['came twice', `00-${TRACE}-${PARENT}-01, 00-${TRACE}-${PARENT}-01`],
-    ])('takes nothing from one that %s', (_, traceparent) => {
-      expect(opened({ traceparent })).not.toHaveProperty('traceId');
-    });
+    ])('begins another trace instead of one that %s', (_, traceparent) => expectAnother(traceparent));
 
     // https://www.w3.org/TR/trace-context/#version: "Version ff is invalid"
     it('takes nothing from one of version ff', () => {
-      expect(opened({ traceparent: `ff-${TRACE}-${PARENT}-01` })).not.toHaveProperty('traceId');
+      expectAnother(`ff-${TRACE}-${PARENT}-01`);
     });
 
     // https://www.w3.org/TR/trace-context/#versioning-of-traceparent: only a later version may have more after the flags
     it('takes nothing from one of version 00 that has more than it may', () => {
-      expect(opened({ traceparent: `00-${TRACE}-${PARENT}-01-more` })).not.toHaveProperty('traceId');
+      expectAnother(`00-${TRACE}-${PARENT}-01-more`);
     });
 
-    it('has no trace id of a request that brought none', () => {
-      expect(opened({})).not.toHaveProperty('traceId');
+    it('begins another span for each request of a trace', () => {
+      const spans = Array.from({ length: 100 }, () => opened({ traceparent: `00-${TRACE}-${PARENT}-01` }).spanId);
+      expect(new Set(spans).size).toBe(100);
+    });
+
+    it('begins no trace for a request that brought none', () => {
+      expect(Object.keys(opened({}))).toEqual(['correlationId', 'startedAt']);
     });
   });
 });

@@ -114,12 +114,12 @@ function callOf(
   target: ServedVersion,
   request: Request,
 ): InferenceCall {
-  const { correlationId, startedAt } = recordOf(request);
+  const { correlationId, traceId, startedAt } = recordOf(request);
   const expiresAt = startedAt + Math.min(timeoutMs, deadlineMs(request));
   const caller = callerOf(request).keyId ?? addressOf(request);
   const onGone = (listener: () => void): void => void request.res?.on('close', listener);
   const caching = cachingOf(request);
-  const call = { target, inputs, caller, correlationId, expiresAt, onGone, ...(caching && { caching }) };
+  const call = { target, inputs, caller, correlationId, traceId, expiresAt, onGone, ...(caching && { caching }) };
   return outputs === undefined ? call : { ...call, outputs };
 }
 

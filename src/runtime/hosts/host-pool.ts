@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Logger } from '@nestjs/common';
 import type { ModelFile } from '../model-runtime.port';
 import type { RuntimeMetrics } from '../runtime.metrics';
@@ -18,6 +19,8 @@ const SPARE_MS = 2000;
 export class HostPool {
   private readonly logger = new Logger(HostPool.name);
   private readonly hosts = new Set<PooledHost>();
+  /** A host works for many: what becomes of it is told in nobody's context. */
+  private readonly outside = AsyncLocalStorage.snapshot() as <T>(work: () => T) => T;
   private replacing = false;
   /** `performance.now()` at which work of a host overran last. */
   private overranAt = Number.NEGATIVE_INFINITY;
@@ -129,7 +132,7 @@ export class HostPool {
   private recycle(host: PooledHost): void {
     host.retiring = true;
     this.metrics?.countRecycle();
-    this.logger.log('engine host recycled', { rssBytes: host.rssBytes, models: host.models });
+    this.outside(() => this.logger.log('engine host recycled', { rssBytes: host.rssBytes, models: host.models }));
   }
 
   /** @returns undefined where there are as many as there may be */
@@ -146,11 +149,13 @@ export class HostPool {
   }
 
   private launch(bounded: boolean): PooledHost {
-    const host = new PooledHost(this.launcher.launch(), bounded, this.launcher.roomBytes);
-    this.hosts.add(host);
-    this.metrics?.countHosts(this.hosts.size);
-    void host.process.ended.then((how) => this.ended(host, how));
-    return host;
+    return this.outside(() => {
+      const host = new PooledHost(this.launcher.launch(), bounded, this.launcher.roomBytes);
+      this.hosts.add(host);
+      this.metrics?.countHosts(this.hosts.size);
+      void host.process.ended.then((how) => this.ended(host, how));
+      return host;
+    });
   }
 
   private end(host: PooledHost): Promise<string> {

@@ -12,7 +12,7 @@ const FLOORS = [
 const FACES: Readonly<Record<string, readonly string[]>> = {
   errors: ['app-error', 'has-code', 'refuses.decorator'],
   config: ['app-config', 'config.errors', 'exposure', 'load-config', 'node-version', 'service'],
-  logging: ['access-log', 'correlation-context', 'request-record'],
+  logging: ['access-log', 'correlation-context', 'log-level', 'request-record'],
   metrics: ['http-metrics'],
   wire: [
     'checked',

@@ -12,6 +12,7 @@ export const SCOPES = [
   'backup:restore',
   'cache:admin',
   'keys:admin',
+  'logs:admin',
   'metrics',
 ] as const;
 

@@ -24,7 +24,7 @@ const SPAN = /^([1-9][0-9]{0,4})([mhd])$/;
 const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const SCOPES_TOLD =
   'predict, models:read, models:write, promote, promote:staging (all but what changes production), backup:run, backup:restore, ' +
-  `cache:admin, keys:admin, metrics, admin (all of them); default ${DEFAULT_SCOPES}`;
+  `cache:admin, keys:admin, logs:admin, metrics, admin (all of them); default ${DEFAULT_SCOPES}`;
 
 /** `keys create|list|revoke|verify`: no server need run; one that does takes a change within a second. */
 export function addKeysCommands(program: Command, frame: CommandFrame): void {

@@ -138,11 +138,30 @@ export class AuthConfig {
   readonly corsOrigins: readonly string[] = [];
 }
 
-/** What is written to the log. */
+/** What is written to the log, and where. */
 export class LogConfig {
   @Setting('LOG_LEVEL', 'Least level that is written: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.')
   @IsIn(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
   readonly level: string = 'info';
+
+  @Setting(
+    'LOG_DIR',
+    'Folder of log files, beside standard output: a new one each day (UTC) and where one is full. Made where it is missing. Unset: none.',
+  )
+  @IsString()
+  readonly dir: string = '';
+
+  @Setting('LOG_FILE_MAX_MB', 'Size at which a log file is full.')
+  @IsInt()
+  @Min(1)
+  @Max(1_048_576)
+  readonly fileMaxMb: number = 100;
+
+  @Setting('LOG_FILE_COUNT', 'How many log files are kept in `LOG_DIR`, whichever start wrote them; the oldest go.')
+  @IsInt()
+  @Min(1)
+  @Max(100_000)
+  readonly fileCount: number = 14;
 }
 
 /** Where the registry lives. */

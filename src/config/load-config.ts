@@ -1,6 +1,6 @@
 import { isAbsolute, relative, resolve } from 'node:path';
 import { validateSync } from 'class-validator';
-import { AuthConfig, BackupConfig, CONFIG_GROUPS, HttpConfig, StorageConfig } from './app-config';
+import { AuthConfig, BackupConfig, CONFIG_GROUPS, HttpConfig, LogConfig, StorageConfig } from './app-config';
 import { BadConfiguration } from './config.errors';
 import { exposed } from './exposure';
 import { isOneEditAway } from './one-edit';
@@ -21,9 +21,10 @@ export function loadConfig(env: Environment = process.env, purpose: 'serve' | 't
   const faults: string[] = [];
   const groups = CONFIG_GROUPS.map((group): [SettingGroup, object] => [group, Object.freeze(readGroup(group, env, faults))]);
   const config = new Map(groups);
-  faults.push(...misspelled(env), ...contradictions(config.get(BackupConfig) as BackupConfig, config.get(StorageConfig) as StorageConfig));
+  const [backup, storage, log] = [BackupConfig, StorageConfig, LogConfig].map((group) => config.get(group));
+  faults.push(...misspelled(env), ...contradictions(backup as BackupConfig, storage as StorageConfig, log as LogConfig));
   if (purpose === 'serve') {
-    const [http, auth, storage] = [HttpConfig, AuthConfig, StorageConfig].map((group) => config.get(group));
+    const [http, auth] = [HttpConfig, AuthConfig].map((group) => config.get(group));
     faults.push(...exposed(http as HttpConfig, auth as AuthConfig, storage as StorageConfig));
   }
   if (faults.length > 0) throw new BadConfiguration(faults);
@@ -50,16 +51,24 @@ function parse({ fallback }: SettingInfo, text: string): SettingValue {
 }
 
 /** What is good by itself, and not together. */
-function contradictions(backup: BackupConfig, { modelsDir }: StorageConfig): readonly string[] {
+function contradictions(backup: BackupConfig, { modelsDir }: StorageConfig, { dir: logDir }: LogConfig): readonly string[] {
   const { encrypt, keyFile, backupsDir, keepLast, keepDaily, keepWeekly, keepMonthly } = backup;
-  const outward = relative(resolve(modelsDir), resolve(backupsDir));
-  const inside = outward === '' || !(outward.startsWith('..') || isAbsolute(outward));
   const keepsNothing = [keepLast, keepDaily, keepWeekly, keepMonthly].every((count) => count === 0);
   return [
     ...(encrypt === 'on' && keyFile === '' ? ['BACKUP_ENCRYPT=on: it needs BACKUP_KEY_FILE'] : []),
-    ...(inside ? [`BACKUPS_DIR=${backupsDir}: it lies in MODELS_DIR=${modelsDir}, and what loses one would lose both`] : []),
+    ...(liesIn(backupsDir, modelsDir)
+      ? [`BACKUPS_DIR=${backupsDir}: it lies in MODELS_DIR=${modelsDir}, and what loses one would lose both`]
+      : []),
+    ...(logDir !== '' && liesIn(logDir, modelsDir) ? [`LOG_DIR=${logDir}: it lies in MODELS_DIR=${modelsDir}`] : []),
+    ...(logDir !== '' && liesIn(logDir, backupsDir) ? [`LOG_DIR=${logDir}: it lies in BACKUPS_DIR=${backupsDir}`] : []),
     ...(keepsNothing ? ['BACKUP_KEEP_LAST, _DAILY, _WEEKLY, _MONTHLY: one of them must be more than 0, else no snapshot would stay'] : []),
   ];
+}
+
+/** Whether a folder is another one, or is under it. */
+function liesIn(inner: string, outer: string): boolean {
+  const way = relative(resolve(outer), resolve(inner));
+  return way === '' || !(way.startsWith('..') || isAbsolute(way));
 }
 
 /** Kubernetes and shells put much into the environment that is not ours; a name that all but matches one of ours is a slip. */

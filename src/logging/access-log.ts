@@ -1,12 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import { pino } from 'pino';
-import { LogConfig } from '../config/app-config';
+import { LogLevel } from './log-level';
 import type { RequestRecord } from './request-record';
 import { isoTime, LogDestination } from './root-logger';
 
 const MAX_PATH = 256;
-const INFO = pino.levels.values['info'] as number;
 
 /**
  * One line a request, written when its answer has ended. Takes the id from the record: the end may come in somebody else's context. It
@@ -14,18 +12,14 @@ const INFO = pino.levels.values['info'] as number;
  */
 @Injectable()
 export class AccessLog {
-  private readonly wanted: boolean;
-
   constructor(
-    { level }: LogConfig,
+    private readonly level: LogLevel,
     private readonly destination: LogDestination,
-  ) {
-    this.wanted = (pino.levels.values[level] ?? Number.POSITIVE_INFINITY) <= INFO;
-  }
+  ) {}
 
   /** @param status what was sent, or 499 where the caller went away first */
   write(request: IncomingMessage, response: ServerResponse, record: RequestRecord, status: number, ms: number): void {
-    if (!this.wanted) return;
+    if (!this.level.writesInfo) return;
     const { correlationId, traceId, spanId, parentSpanId, route, model, keyId, keyName, code } = record;
     const bytes = Number(response.getHeader('content-length') ?? 0);
     const path = pathOf(request.url ?? '');

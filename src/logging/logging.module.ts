@@ -2,10 +2,12 @@ import { Global, Module } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
 import { LogConfig } from '../config/app-config';
 import { AccessLog } from './access-log';
-import { LogDestination, rootLogger, standardOutput } from './root-logger';
+import { LogLevel } from './log-level';
+import { openLog } from './open-log';
+import { LogDestination, rootLogger } from './root-logger';
 
 @Global()
-@Module({ providers: [{ provide: LogDestination, useFactory: standardOutput }], exports: [LogDestination] })
+@Module({ providers: [{ provide: LogDestination, useFactory: openLog, inject: [LogConfig] }], exports: [LogDestination] })
 class LogDestinationModule {}
 
 @Global()
@@ -22,7 +24,7 @@ class LogDestinationModule {}
       }),
     }),
   ],
-  providers: [AccessLog],
-  exports: [AccessLog],
+  providers: [AccessLog, LogLevel],
+  exports: [AccessLog, LogLevel],
 })
 export class LoggingModule {}

@@ -1,18 +1,9 @@
 import { type DestinationStream, type LogFn, type Logger, pino } from 'pino';
 import { CorrelationContext } from './correlation-context';
-import { LogPieces } from './log-pieces';
 
 /** Where log lines go. A port, so that a test can read them. */
 export abstract class LogDestination implements DestinationStream {
   abstract write(line: string): void;
-}
-
-/** Standard output, written asynchronously in pieces, and to the end when the process exits. */
-export function standardOutput(): DestinationStream {
-  let pieces: LogPieces | undefined;
-  process.once('exit', () => pieces?.flush()); // before pino's own listener, which writes the rest and closes
-  pieces = new LogPieces(pino.destination({ dest: 1, sync: false }));
-  return pieces;
 }
 
 const FRAMEWORK = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication']);

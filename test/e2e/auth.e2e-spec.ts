@@ -32,6 +32,8 @@ const ROUTES: Readonly<Record<string, readonly Scope[] | 'public'>> = {
   'get /metrics': ['metrics'],
   'get /api/v1/cache': ['cache:admin', 'metrics'],
   'delete /api/v1/cache': ['cache:admin'],
+  'get /api/v1/log-level': ['logs:admin'],
+  'put /api/v1/log-level': ['logs:admin'],
   'post /api/v1/predict/:model': ['predict'],
   'post /v2/models/:model/infer': ['predict'],
   'post /v2/models/:model/versions/:version/infer': ['predict'],

@@ -86,6 +86,8 @@ describe('the documentation', () => {
       'HealthController_startup',
       'InferController_infer',
       'InferController_inferVersion',
+      'LogLevelController_change',
+      'LogLevelController_now',
       'MetricsController_index',
       'ModelChangesController_describe',
       'ModelChangesController_promote',

@@ -53,6 +53,8 @@ const ORDER: readonly (readonly [operation: string, before?: { readonly path: st
   ['TensorflowPredictController_predictLabel'],
   ['CacheController_figures'],
   ['CacheController_clear'],
+  ['LogLevelController_now'],
+  ['LogLevelController_change'],
   ['BackupsController_list'],
   ['BackupsController_run'],
   ['BackupsController_describe'],

@@ -18,6 +18,8 @@ type Members<Event> = { [Member in keyof Event as string extends Member ? never 
 
 /** A start need not fold more events than this. */
 const CHECKPOINT_EVERY = 1000;
+/** Members of events that the log has. */
+const TOLD = ['kind', 'model', 'version', 'stage', 'alias', 'digest', 'executable', 'rollback', 'forced', 'snapshot'];
 
 /** The only writer of the registry: decides on the newest state, appends, folds; who loses a race reads on and decides again. */
 @Injectable()
@@ -132,7 +134,7 @@ export class RegistryJournal implements OnModuleInit {
     try {
       this.state.apply(await this.log.append(this.state.position, { ...decision, actor, correlationId }), restored);
       if (restored !== undefined) this.checkpointAt = Number.NEGATIVE_INFINITY; // the next start need not read what was restored
-      this.logger.log('registry changed', { event: this.state.position.seq, ...decision, manifest: undefined, signature: undefined });
+      this.logger.log('registry changed', { event: this.state.position.seq, ...toldOf(decision), actor });
       return true;
     } catch (error) {
       if (error instanceof EventConflict) return false;
@@ -161,4 +163,9 @@ export class RegistryJournal implements OnModuleInit {
       this.logger.warn('checkpoint not written', { err: error });
     }
   }
+}
+
+/** What the log has of an event: what it is about, and nothing that people wrote. */
+function toldOf(decision: Decision): object {
+  return Object.fromEntries(TOLD.flatMap((name) => (name in decision ? [[name, (decision as Record<string, unknown>)[name]]] : [])));
 }

@@ -94,6 +94,23 @@ describeHere(`a log whose disk is full${note}`, () => {
     expect(files()).toBe(server.stdout);
   }, 60_000);
 
+  it('leaves no half of a line for another file, where the one that had the other half is gone', async () => {
+    const server = await servers.start(settings());
+    await server.serve('double', linear([[2]]));
+    const makeSpace = fill(12 * 1024);
+    await use(server, 100);
+    await until('it is told', () => server.stdout.includes('log not written'));
+    expect(files()).not.toMatch(/\n$/); // as the disk had room for it
+    rmSync(join(volume, 'logs'), { recursive: true });
+    makeSpace();
+    await until('it is over', () => server.stdout.includes('log written again'), 10_000);
+    await server.stop('SIGTERM');
+    const lines = parsed(files());
+    expect(lines.length).toBeGreaterThan(50);
+    expect(troubles(lines)).toMatchObject([{ msg: 'log not written' }, { msg: 'log written again', lostLines: 1 }]);
+    expect(server.stdout.endsWith(files())).toBe(true);
+  }, 60_000);
+
   it('tells who stops the server how much was lost', async () => {
     const server = await servers.start(settings());
     fill(0);

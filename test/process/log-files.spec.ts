@@ -178,6 +178,22 @@ describe('log files', () => {
     expect(server.stderr).toMatch(/^The configuration has a fault:\n {2}LOG_DIR=.*\/logs\/deeper: ENOTDIR.*\n$/);
   });
 
+  it('go on when nobody reads standard output any more', async () => {
+    const server = await servers.start({ EXAMPLES: 'off', DRAIN_SECONDS: '0', LOG_DIR: logDir }, [
+      ...['bash', '-c', 'exec "$@" > >(head -c 1000 > /dev/null)', 'bash'],
+    ]);
+    const answered: string[] = [];
+    await until('it is told', async () => {
+      answered.push(...(await load(server, `unread-${answered.length}`, (count) => count >= 100)));
+      return textOf().includes('log not written');
+    });
+    answered.push(...(await load(server, 'later', (count) => count >= 100)));
+    expect((await server.stop('SIGTERM')).code).toBe(0);
+    expect(new Set(idsIn(textOf()))).toEqual(new Set(answered));
+    const told = linesOf(textOf()).filter(({ msg }) => String(msg).startsWith('log '));
+    expect(told).toMatchObject([{ msg: 'log not written', place: 'stdout', reason: expect.stringMatching(/^EPIPE/) }]);
+  });
+
   it('are not written where there is no setting for them, nor by a command', async () => {
     mkdirSync(logDir);
     const server = await start({ LOG_DIR: '' });

@@ -56,7 +56,8 @@ export class BackupRunner {
       return await this.told({ ...at, outcome: 'completed', objects: [] });
     } catch (error) {
       const outcome: RunOutcome = { ...at, outcome: 'failed', ...causeOf(error) };
-      this.logger.error('backup failed', { ...outcome, err: error });
+      const { objects: paths, ...told } = outcome;
+      this.logger.error('backup failed', { ...told, paths, err: error });
       return this.told(outcome);
     }
   }

@@ -59,9 +59,11 @@ describe(LogFiles, () => {
     const first = open({ ...LIMITS, count: 20 });
     for (let at = 0; at < 11; at++) await append(first, line(90));
     const second = open({ ...LIMITS, count: 20 });
-    await append(second, line(10));
-    expect(contents(`analytics-api-${DAY}.11.log`)).toBe(line(90) + line(10));
+    await append(second, line(5));
+    expect(contents(`analytics-api-${DAY}.11.log`)).toBe(line(90) + line(5));
     expect(names()).toHaveLength(11);
+    await append(open(), line(5));
+    expect(names()).toEqual([10, 11, 9].map((number) => `analytics-api-${DAY}.${number}.log`));
   });
 
   it('ends the half line of a server that was killed, and no whole one', async () => {
@@ -107,6 +109,16 @@ describe(LogFiles, () => {
     jest.advanceTimersByTime(1001);
     await append(files, line(20));
     expect(contents(`analytics-api-${DAY}.1.log`)).toBe(line(20));
+  });
+
+  it('leaves a file whose name is another one’s a second later, and joins that', async () => {
+    const files = open();
+    await append(files, line(10));
+    writeFileSync(join(folder, 'another'), line(7));
+    renameSync(join(folder, 'another'), join(folder, `analytics-api-${DAY}.1.log`));
+    jest.advanceTimersByTime(1001);
+    await append(files, line(20));
+    expect(contents(`analytics-api-${DAY}.1.log`)).toBe(line(7) + line(20));
   });
 
   it('knows what others wrote to its file, and joins theirs', async () => {

@@ -94,6 +94,20 @@ describeHere(`a log whose disk is full${note}`, () => {
     expect(files()).toBe(server.stdout);
   }, 60_000);
 
+  it('keeps no server from starting either where there is no room for another name', async () => {
+    volume = await volumes.tmpfs('size=1m', 'nr_inodes=2'); // the folder, and one name
+    writeFileSync(join(volume, 'taken'), '');
+    const server = await servers.start(settings());
+    await server.serve('double', linear([[2]]));
+    expect(new Set(await use(server, 20))).toEqual(new Set([200]));
+    expect(readdirSync(volume)).toEqual(['taken']);
+    rmSync(join(volume, 'taken'));
+    execFileSync('mount', ['-o', 'remount,size=1m,nr_inodes=10', volume]);
+    await until('it is over', () => server.stdout.includes('log written again'), 10_000);
+    await server.stop('SIGTERM');
+    expect(files()).toBe(server.stdout);
+  }, 60_000);
+
   it('leaves no half of a line for another file, where the one that had the other half is gone', async () => {
     const server = await servers.start(settings());
     await server.serve('double', linear([[2]]));

@@ -152,6 +152,7 @@ describe('docs/LOGS.md', () => {
     expect((await server.ask('PUT', '/api/v1/log-level', { level: 'trace', forSeconds: 60 })).status).toBe(200);
     expect((await server.ask('POST', '/api/v1/backups', {})).status).toBe(201);
     expect((await server.ask('POST', '/api/v1/backups/prune', {})).status).toBe(200);
+    expect((await server.ask('POST', '/api/v1/backups/drill', {})).status).toBe(200);
     expect((await server.ask('PUT', '/api/v1/models/iris/aliases/champion', { version: 1 })).status).toBe(200);
     for (const what of ['unload', 'load']) await server.ask('POST', `/v2/repository/models/iris/${what}`, {}).catch(() => {}); // no JSON comes back
     await redis.remove();

@@ -13,7 +13,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
   errors: ['app-error', 'has-code', 'refuses.decorator'],
   config: ['app-config', 'config.errors', 'exposure', 'load-config', 'node-version', 'service'],
   logging: ['access-log', 'correlation-context', 'log-level', 'request-record'],
-  metrics: ['http-metrics'],
+  metrics: ['counts', 'distribution', 'exposition', 'http-metrics'],
   wire: [
     'checked',
     'expectation',

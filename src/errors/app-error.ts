@@ -48,3 +48,8 @@ export abstract class AppError extends Error {
     this.name = new.target.name;
   }
 }
+
+/** The code of an error, as figures name it; what nobody foresaw is `INTERNAL`, as its caller is told. */
+export function codeOf(error: unknown): string {
+  return error instanceof AppError ? error.code : 'INTERNAL';
+}

@@ -33,6 +33,7 @@ export function firstMiddleware({ log, metrics, drainer }: Witnesses) {
       if (model !== undefined) record.model = model;
       log.write(request, response, record, status, ms);
       metrics.observe(request.method, record.route, status, ms / 1000);
+      if (record.code !== undefined) metrics.countError(record.code);
       if (!request.complete && !isUnread(request)) readOut(request);
     });
     CorrelationContext.run(correlationOf(record), next);

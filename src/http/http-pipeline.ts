@@ -10,6 +10,7 @@ import { type HttpAdapter, limitConnections } from './http.adapter';
 import { inTurn } from './in-turn';
 import { originMiddleware } from './origin.middleware';
 import { serveDocumentation } from './openapi';
+import { answerUnreadable } from './unreadable-request';
 import { unambiguousMiddleware } from './unambiguous.middleware';
 import { securityHeaders } from './security-headers';
 
@@ -18,11 +19,12 @@ export const APPLICATION_OPTIONS = { bodyParser: false, bufferLogs: true, abortO
 
 /** Everything that stands between the socket and a controller, in the order in which a request meets it. main.ts and every e2e test call it. */
 export function applyHttpPipeline(app: NestExpressApplication): void {
-  const config = app.get(HttpConfig);
+  const [config, metrics] = [app.get(HttpConfig), app.get(HttpMetrics)];
   app.disable('x-powered-by').set('etag', false).set('trust proxy', config.trustedProxies);
   limitConnections(app.getHttpServer(), config);
+  app.getHttpServer().on('clientError', (error, socket) => answerUnreadable(error, socket, (code) => metrics.countUnreadable(code)));
   const beforeRoutes = inTurn([
-    firstMiddleware({ log: app.get(AccessLog), metrics: app.get(HttpMetrics), drainer: app.get(Drainer) }),
+    firstMiddleware({ log: app.get(AccessLog), metrics, drainer: app.get(Drainer) }),
     securityHeaders(),
     unambiguousMiddleware,
     originMiddleware(app.get(OriginRule)),

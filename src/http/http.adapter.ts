@@ -6,7 +6,6 @@ import type { HttpConfig } from '../config/app-config';
 import { holdBody } from '../wire/expectation';
 import { collectingHeads, type CollectsHead } from './collected-head';
 import { type DirectMatch, DirectRoutes } from './direct-routes';
-import { answerUnreadable } from './unreadable-request';
 
 /** How often Node looks for connections that are over their time, milliseconds. Its own 30 s would let each of them live so much longer. */
 const CHECK_MS = 1000;
@@ -36,7 +35,6 @@ export class HttpAdapter extends ExpressAdapter {
       holdBody(request, response);
       handle(request, response);
     });
-    server.on('clientError', answerUnreadable);
     this.setHttpServer(server);
   }
 

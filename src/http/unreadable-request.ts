@@ -5,10 +5,15 @@ import { HeadersTooLarge, HeadersTooSlow, MalformedRequest } from './http.errors
 import { newCorrelationId } from '../logging/request-record';
 import { PROBLEM_TYPE, problemOf, STATUS } from './problem';
 
-/** Answers what Node's parser could not make a request of, in the form of every other error, and ends the connection: nobody knows where the next request would begin. */
-export function answerUnreadable(error: Error & { readonly rawPacket?: Buffer }, socket: Duplex): void {
+/**
+ * Answers what Node's parser could not make a request of, in the form of every other error, and ends the connection: nobody knows where the next
+ * request would begin.
+ * @param tell is told the code of what is answered, if anything is
+ */
+export function answerUnreadable(error: Error & { readonly rawPacket?: Buffer }, socket: Duplex, tell: (code: string) => void): void {
   if (!socket.writable || isAnswered(socket) || hasCode(error, 'ECONNRESET', 'EPIPE')) return void socket.destroy();
   const refusal = refusalOf(error);
+  tell(refusal.code);
   const correlationId = newCorrelationId();
   const body = JSON.stringify(problemOf(refusal, correlationId));
   const status = STATUS[refusal.kind];

@@ -1,16 +1,13 @@
-import { Test } from '@nestjs/testing';
-import { getToken } from '@willsoto/nestjs-prometheus';
-import { Histogram, Registry } from 'prom-client';
-import { HTTP_DURATION, HttpMetrics } from './http-metrics';
+import { Exposition } from './exposition';
+import { HttpMetrics } from './http-metrics';
 
 const NAME = 'http_request_duration_seconds';
 
-/** Figures of a registry of their own, and what Prometheus would read there. */
+/** Figures, and what Prometheus would read there. */
 function figures() {
-  const registry = new Registry();
-  const labelNames = ['method', 'route', 'status'];
-  const metrics = new HttpMetrics(new Histogram({ name: NAME, help: 'of a test', labelNames, registers: [registry], buckets: [0.1, 1] }));
-  const read = async () => (await registry.metrics()).split('\n').filter((line) => line.startsWith(NAME));
+  const exposition = new Exposition();
+  const metrics = new HttpMetrics(exposition);
+  const read = async (name = NAME) => (await exposition.write()).split('\n').filter((line) => line.startsWith(name));
   return { metrics, read };
 }
 
@@ -59,17 +56,24 @@ describe(HttpMetrics, () => {
     );
   });
 
-  it('is given its histogram by the module, with buckets from half a millisecond to the deadline of a call', async () => {
-    const module = await Test.createTestingModule({ providers: [HTTP_DURATION, HttpMetrics] }).compile();
-    module.get(HttpMetrics).observe('GET', '/health', 200, 0.0004);
-    module.get(HttpMetrics).observe('GET', '/health', 200, 30);
-    const { values } = await module.get<Histogram>(getToken(NAME)).get();
-    const counts = values.filter(({ metricName }) => metricName === `${NAME}_bucket`).map(({ labels, value }) => [labels.le, value]);
-    expect(counts.at(0)).toEqual([0.0005, 1]);
+  it('has buckets from half a millisecond to the deadline of a call', async () => {
+    const { metrics, read } = figures();
+    metrics.observe('GET', '/health', 200, 0.0004);
+    metrics.observe('GET', '/health', 200, 30);
+    const counts = (await read(`${NAME}_bucket`)).map((line) => [/le="([^"]+)"/.exec(line)?.[1], line.split(' ').at(-1)]);
+    expect(counts.at(0)).toEqual(['0.0005', '1']);
     expect(counts.slice(-2)).toEqual([
-      [30, 2],
-      ['+Inf', 2],
+      ['30', '2'],
+      ['+Inf', '2'],
     ]);
-    await module.close();
+  });
+
+  it('counts errors by their code, and what was no request apart from them', async () => {
+    const { metrics, read } = figures();
+    metrics.countError('MODEL_NOT_FOUND');
+    metrics.countError('MODEL_NOT_FOUND');
+    metrics.countUnreadable('MALFORMED_REQUEST');
+    expect(await read('http_errors_total')).toEqual(['http_errors_total{code="MODEL_NOT_FOUND"} 2']);
+    expect(await read('http_unreadable_requests_total')).toEqual(['http_unreadable_requests_total{code="MALFORMED_REQUEST"} 1']);
   });
 });

@@ -1,9 +1,11 @@
 import { Global, Module } from '@nestjs/common';
-import { HTTP_DURATION, HttpMetrics } from './http-metrics';
+import { BuildInfo } from './build-info';
+import { Exposition } from './exposition';
+import { HttpMetrics } from './http-metrics';
 
 @Global()
 @Module({
-  providers: [HTTP_DURATION, HttpMetrics],
-  exports: [HttpMetrics],
+  providers: [Exposition, HttpMetrics, BuildInfo],
+  exports: [Exposition, HttpMetrics],
 })
 export class MetricsModule {}

@@ -1,10 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { InferenceConfig } from '../config/app-config';
+import { Counts } from '../metrics/counts';
 import { EngineCrashed, EngineDeadlineExceeded, InferenceFailed } from '../runtime/runtime.errors';
 import { CallBook } from './call-book';
 import { Coalescer } from './coalescer';
 import { bytesOfInputs, type InferenceCall } from './inference-call';
 import { TooManyCalls } from './inference.errors';
+
+/** Why there was no room for a call: the limit that was reached, or a caller with fewer calls. */
+export type RefusalReason = 'model_calls' | 'model_bytes' | 'all_calls' | 'all_bytes' | 'fairness';
 
 /**
  * Counts the calls that wait or run, and turns away what is too much at once, before it costs anything. Where there is no room the caller who
@@ -14,6 +18,7 @@ import { TooManyCalls } from './inference.errors';
 export class Admission {
   private readonly byModel = new Map<string, CallBook>();
   private readonly all: CallBook;
+  readonly refusals = new Counts<RefusalReason>();
 
   constructor(
     private readonly config: InferenceConfig,
@@ -44,6 +49,11 @@ export class Admission {
     };
   }
 
+  /** What waits or runs now, and what may. */
+  get load(): Readonly<Pick<CallBook, 'calls' | 'bytes' | 'limits'>> {
+    return this.all;
+  }
+
   private bookOf(model: string): CallBook {
     let book = this.byModel.get(model);
     const { maxCallsPerModel: calls, maxCallBytesPerModel: bytes } = this.config;
@@ -54,7 +64,9 @@ export class Admission {
   /** One large call is not worth many small ones: nobody makes room for bytes. @throws TooManyCalls */
   private refuseBytes(book: CallBook, bytes: number, model?: string): void {
     const limit = book.tooHeavy(bytes);
-    if (limit !== undefined) throw tooMany(book, limit, model);
+    if (limit === undefined) return;
+    this.refusals.count(model === undefined ? 'all_bytes' : 'model_bytes');
+    throw tooMany(book, limit, model);
   }
 
   /** @throws TooManyCalls */
@@ -62,7 +74,11 @@ export class Admission {
     const error = tooMany(book, limit, model);
     const greedy = book.greedierThan(caller);
     const newest = greedy === undefined ? undefined : this.coalescer.newestOf(greedy, model);
-    if (newest === undefined) throw error;
+    if (newest === undefined) {
+      this.refusals.count(model === undefined ? 'all_calls' : 'model_calls');
+      throw error;
+    }
+    this.refusals.count('fairness');
     this.coalescer.remove(newest);
     newest.fail(error);
   }

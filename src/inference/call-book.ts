@@ -10,10 +10,10 @@ export interface CallLimits {
 export class CallBook {
   private readonly byCaller = new Map<string, number>();
   private readonly rate = new DrainRate();
-  private bytes = 0;
   calls = 0;
+  bytes = 0;
 
-  constructor(private readonly limits: CallLimits) {}
+  constructor(readonly limits: CallLimits) {}
 
   /** Why there is no room for one more call, whatever it brings. */
   get full(): string | undefined {

@@ -1,4 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { codeOf } from '../errors/app-error';
+import { Counts } from '../metrics/counts';
+import { CALL_SECONDS, Distribution } from '../metrics/distribution';
 import type { VersionRecord } from '../models/registry/registry-records';
 import type { CachedResult } from './inference-call';
 
@@ -21,8 +24,15 @@ export interface Tally {
 /** Of all runs of so many rows. */
 export type BatchFigures = Readonly<Record<'decode' | 'infer' | 'encode', Tally>>;
 
+const STAGE_SECONDS = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, ...CALL_SECONDS];
+const BATCH_ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096];
+
 /** What one version was asked since this process started. */
 export class VersionFigures {
+  /** Seconds of the calls that were answered. */
+  readonly seconds = new Distribution(CALL_SECONDS);
+  /** Whether a call was counted. */
+  counted = false;
   readonly success = tally();
   readonly fail = tally();
   readonly queue = tally();
@@ -47,6 +57,20 @@ export class VersionFigures {
 @Injectable()
 export class CallStatistics {
   private readonly figures = new WeakMap<VersionRecord, VersionFigures>();
+  /** Versions for which a call was counted, deleted ones too until `forget`. */
+  private readonly asked = new Map<VersionRecord, VersionFigures>();
+  /** Seconds of each stage, of all versions together. */
+  readonly stages = {
+    decode: new Distribution(STAGE_SECONDS),
+    cache: new Distribution(STAGE_SECONDS),
+    queue: new Distribution(STAGE_SECONDS),
+    infer: new Distribution(STAGE_SECONDS),
+    encode: new Distribution(STAGE_SECONDS),
+  };
+  /** Rows of the runs that answered somebody. */
+  readonly batchRows = new Distribution(BATCH_ROWS);
+  /** Calls that were not answered, by code, those included that found no version. */
+  readonly errors = new Counts();
 
   /** What a version was asked so far. */
   of(version: VersionRecord): VersionFigures {
@@ -62,7 +86,9 @@ export class CallStatistics {
 
   /** A call was answered. */
   countAnswer(version: VersionRecord, result: Pick<CachedResult, 'rows' | 'batchRows' | 'leads' | 'cache'>, stages: CallStages): void {
-    const figures = this.of(version);
+    const figures = this.counted(version);
+    figures.seconds.observe(stages.all / 1000);
+    this.countStages(result, stages);
     add(figures.success, stages.all);
     add(figures.queue, stages.queue);
     figures.lastAt = Date.now();
@@ -71,9 +97,41 @@ export class CallStatistics {
     if (state === 'BYPASS' || state === 'MISS') countRun(figures, result, stages);
   }
 
-  /** A call that had found its version was refused, or failed. @param ms since its first byte */
-  countFailure(version: VersionRecord, ms: number): void {
-    add(this.of(version).fail, ms);
+  /** A call was refused, or failed. @param version undefined: it had found none @param ms since its first byte */
+  countFailure(version: VersionRecord | undefined, error: unknown, ms: number): void {
+    this.errors.count(codeOf(error));
+    if (version !== undefined) add(this.counted(version).fail, ms);
+  }
+
+  /** Every version for which a call was counted. */
+  get all(): ReadonlyMap<VersionRecord, VersionFigures> {
+    return this.asked;
+  }
+
+  /** A version is gone: what still runs on it is told to nobody. */
+  forget(version: VersionRecord): void {
+    this.asked.delete(version);
+  }
+
+  private counted(version: VersionRecord): VersionFigures {
+    const figures = this.of(version);
+    if (!figures.counted) this.asked.set(version, figures);
+    figures.counted = true;
+    return figures;
+  }
+
+  private countStages(
+    { batchRows, leads, cache: { state } }: Pick<CachedResult, 'batchRows' | 'leads' | 'cache'>,
+    stages: CallStages,
+  ): void {
+    const { decode, cache, queue, infer, encode } = this.stages;
+    decode.observe(stages.decode / 1000);
+    encode.observe(stages.encode / 1000);
+    if (state !== 'BYPASS') cache.observe(stages.cache / 1000);
+    if (state !== 'HIT') queue.observe(stages.queue / 1000);
+    if (!leads) return;
+    infer.observe(stages.infer / 1000);
+    this.batchRows.observe(batchRows);
   }
 }
 

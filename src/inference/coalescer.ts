@@ -46,6 +46,16 @@ export class Coalescer {
     return waiting.toSorted((a, b) => b.queuedAt - a.queuedAt)[0];
   }
 
+  /** How many calls wait for an engine. */
+  get waiting(): number {
+    return [...this.queues.values()].reduce((sum, { calls }) => sum + calls, 0);
+  }
+
+  /** `performance.now()` at which the oldest of them came; infinite where nothing waits. */
+  get oldestAt(): number {
+    return Math.min(...[...this.queues.values()].map(({ oldestAt }) => oldestAt));
+  }
+
   private queueOf(target: ServedVersion): CallQueue {
     let queue = this.queues.get(target);
     if (queue === undefined) this.queues.set(target, (queue = new CallQueue()));

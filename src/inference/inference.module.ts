@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { TieredCacheModule } from '../cache/cache.module';
 import { ModelsModule } from '../models/models.module';
 import { Admission } from './admission';
-import { CACHE_ANSWERS, CacheCounts } from './cache-counts';
+import { CacheCounts } from './cache-counts';
 import { CacheController } from './cache.controller';
 import { CachedOutputs } from './cached-outputs';
 import { CallStatistics } from './call-statistics';
@@ -10,6 +10,7 @@ import { Coalescer } from './coalescer';
 import { Deadlines } from './deadlines';
 import { InferenceService } from './inference.service';
 import { ObsoleteAnswers } from './obsolete-answers';
+import { PredictionMetrics } from './prediction.metrics';
 import { PredictionCacheInterceptor } from './prediction-cache.interceptor';
 
 @Module({
@@ -21,10 +22,10 @@ import { PredictionCacheInterceptor } from './prediction-cache.interceptor';
     Deadlines,
     CallStatistics,
     InferenceService,
-    CACHE_ANSWERS,
     CacheCounts,
     ObsoleteAnswers,
     PredictionCacheInterceptor,
+    PredictionMetrics,
   ],
   exports: [CallStatistics, InferenceService, PredictionCacheInterceptor, ModelsModule],
 })

@@ -62,14 +62,15 @@ export abstract class DialectCodec<Parsed, Asked extends Question> {
   /** Answers a request; what it tells in the head is on the response. @throws what the dialect refuses; as ModelCatalog.resolve, PredictionCacheInterceptor.intercept */
   async answer(request: Request): Promise<string | Buffer> {
     const response = request.res as Response;
-    const { model, selector } = this.targetOf(request);
-    const body = await this.read(request);
-    const readAt = performance.now();
-    const known = this.known.find(request, body);
-    const parsed = known === undefined ? this.parse(body, request) : undefined;
-    const target = await this.catalog.resolve(model, selector);
-    const version = target.record;
+    let version: VersionRecord | undefined;
     try {
+      const { model, selector } = this.targetOf(request);
+      const body = await this.read(request);
+      const readAt = performance.now();
+      const known = this.known.find(request, body);
+      const parsed = known === undefined ? this.parse(body, request) : undefined;
+      const target = await this.catalog.resolve(model, selector);
+      version = target.record;
       const again = known && this.askAgain(known, target, request);
       const asked = again?.asked ?? this.decode(parsed ?? this.parse(body, request), version);
       const decode = performance.now() - readAt;
@@ -86,7 +87,7 @@ export abstract class DialectCodec<Parsed, Asked extends Question> {
       const sent = this.finish(answer.body, request, response);
       return sent instanceof Promise ? await sent : sent;
     } catch (error) {
-      this.statistics.countFailure(version, performance.now() - recordOf(request).startedAt);
+      this.statistics.countFailure(version, error, performance.now() - recordOf(request).startedAt);
       throw error;
     }
   }

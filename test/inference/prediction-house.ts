@@ -4,13 +4,14 @@ import { TieredCacheModule } from '../../src/cache/cache.module';
 import { TieredCache } from '../../src/cache/tiered-cache';
 import { CacheConfig, InferenceConfig, RuntimeConfig } from '../../src/config/app-config';
 import { Admission } from '../../src/inference/admission';
-import { CACHE_ANSWERS, CacheCounts } from '../../src/inference/cache-counts';
+import { CacheCounts } from '../../src/inference/cache-counts';
 import { CachedOutputs } from '../../src/inference/cached-outputs';
 import { Coalescer } from '../../src/inference/coalescer';
 import { Deadlines } from '../../src/inference/deadlines';
 import type { CachedResult, InferenceCall, InferenceResult } from '../../src/inference/inference-call';
 import { InferenceService } from '../../src/inference/inference.service';
 import { PredictionCacheInterceptor } from '../../src/inference/prediction-cache.interceptor';
+import { Exposition } from '../../src/metrics/exposition';
 import { RegistryState } from '../../src/models/registry/registry-state';
 import type { Tensor } from '../../src/runtime/tensor';
 
@@ -40,7 +41,7 @@ export class PredictionHouse {
     const config: DynamicModule = { module: SettingsModule, providers, exports: GROUPS };
     const module = await Test.createTestingModule({
       imports: [config, TieredCacheModule.holding(new CachedOutputs())],
-      providers: [RegistryState, CACHE_ANSWERS, CacheCounts, Admission, Coalescer, Deadlines, InferenceService, PredictionCacheInterceptor],
+      providers: [Exposition, RegistryState, CacheCounts, Admission, Coalescer, Deadlines, InferenceService, PredictionCacheInterceptor],
     }).compile();
     const [counts, interceptor, service] = [module.get(CacheCounts), module.get(PredictionCacheInterceptor), module.get(InferenceService)];
     return new PredictionHouse(module.get(TieredCache), counts, interceptor, service, () => module.close());

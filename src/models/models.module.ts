@@ -13,6 +13,7 @@ import { VersionsController } from './api/versions.controller';
 import { ModelDescription } from './registry/model-description';
 import { RegistryChanges } from './registry/registry-changes';
 import { RegistryFollower } from './registry/registry-follower';
+import { RegistryMetrics } from './registry/registry.metrics';
 import { RegistryJournal } from './registry/registry-journal';
 import { RegistryState } from './registry/registry-state';
 import { VersionBlobs } from './registry/version-blobs';
@@ -24,6 +25,7 @@ import { Measurements } from './serving/measurements';
 import { ModelCatalog } from './serving/model-catalog';
 import { ModelResidency } from './serving/model-residency';
 import { RemeasureJob } from './serving/remeasure.job';
+import { ServingMetrics } from './serving/serving.metrics';
 import { VersionFaults } from './serving/version-faults';
 import { BlobCollector } from './upkeep/blob-collector';
 import { BlobScrub } from './upkeep/blob-scrub';
@@ -70,6 +72,8 @@ import { VersionPublisher } from './upload/version-publisher';
     ModelUpload,
     FirstStart,
     BringUp,
+    RegistryMetrics,
+    ServingMetrics,
   ],
   exports: [ModelCatalog, BringUp, RegistryJournal, RegistryState, VersionBlobs],
 })

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { HostRuntime } from './host.runtime';
 import { EngineSupervisor } from './hosts/engine-supervisor';
+import { HostMetrics } from './hosts/host.metrics';
 import { HostLauncher } from './hosts/host-launcher';
 import { InlineEngine } from './inline/inline-engine';
 import { ModelRuntime } from './model-runtime.port';
@@ -13,6 +14,7 @@ import { RUNTIME_METRICS, RuntimeMetrics } from './runtime.metrics';
     RuntimeMetrics,
     HostLauncher,
     EngineSupervisor,
+    HostMetrics,
     HostRuntime,
     InlineEngine,
     { provide: ModelRuntime, useClass: PlacedRuntime },

@@ -1,5 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { ModelsConfig, RuntimeConfig } from '../../config/app-config';
+import { codeOf } from '../../errors/app-error';
+import { Counts } from '../../metrics/counts';
+import { CALL_SECONDS, Distribution } from '../../metrics/distribution';
 import { containerMemoryBytes } from '../../runtime/container-memory';
 import { type ModelFile, ModelRuntime, type Placement } from '../../runtime/model-runtime.port';
 import { ModelBlobs } from '../../storage/blob-store.port';
@@ -26,6 +29,12 @@ export class ModelResidency {
   readonly limitBytes: number;
   /** Called for a version that has to leave, before it does. */
   onEvict: (served: ServedVersion) => void = () => {};
+  /** Seconds that it took to load a version and to warm it up. */
+  readonly loads = new Distribution(CALL_SECONDS);
+  /** Versions that could not be loaded, by code. */
+  readonly failures = new Counts();
+  /** Versions that made room for others. */
+  evictions = 0;
   private readonly residents = new Map<VersionRecord, Resident>();
   private readonly required: readonly string[];
 
@@ -45,6 +54,11 @@ export class ModelResidency {
     return [...this.residents.keys()].reduce((sum, record) => sum + this.bytesOf(record), 0);
   }
 
+  /** The versions in memory, and what each of them takes, as far as it was measured, bytes. */
+  *inMemory(): Iterable<readonly [VersionRecord, number]> {
+    for (const [record, { served }] of this.residents) if (served !== undefined) yield [record, this.bytesOf(record)];
+  }
+
   /**
    * Loads a version and warms it up, once for all who ask.
    * @param evict whether others may have to leave for it
@@ -54,14 +68,10 @@ export class ModelResidency {
     await this.measurements.find(record.executable);
     const known = this.residents.get(record);
     if (known !== undefined) return known.loading;
-    const leaving = this.roomFor(record, evict);
-    const loading = Promise.all(leaving.map((served) => this.evict(served))).then(() => this.bringIn(record));
-    const resident: Resident = { loading };
-    this.residents.set(record, resident);
     try {
-      return (resident.served = await loading);
+      return await this.loadNew(record, evict);
     } catch (error) {
-      this.residents.delete(record);
+      this.failures.count(codeOf(error));
       throw error;
     }
   }
@@ -111,6 +121,19 @@ export class ModelResidency {
     return stage === 'production' && (manifest.metadata.pinned === true || this.required.includes(model));
   }
 
+  private async loadNew(record: VersionRecord, evict: boolean): Promise<ServedVersion> {
+    const leaving = this.roomFor(record, evict);
+    const loading = Promise.all(leaving.map((served) => this.evict(served))).then(() => this.bringIn(record));
+    const resident: Resident = { loading };
+    this.residents.set(record, resident);
+    try {
+      return (resident.served = await loading);
+    } catch (error) {
+      this.residents.delete(record);
+      throw error;
+    }
+  }
+
   /** @returns who has to leave @throws ModelMemoryExceeded where that would not be enough */
   private roomFor(record: VersionRecord, evict: boolean): readonly ServedVersion[] {
     const bytes = this.bytesOf(record);
@@ -133,6 +156,7 @@ export class ModelResidency {
   }
 
   private async evict(served: ServedVersion): Promise<void> {
+    this.evictions++;
     this.onEvict(served);
     await this.retire(served);
   }
@@ -143,10 +167,12 @@ export class ModelResidency {
   }
 
   private async bringIn(record: VersionRecord): Promise<ServedVersion> {
+    const startedAt = performance.now();
     const { sha256 } = record.manifest.files[0] as ManifestFile;
     const file = await this.blobs.local(record.blob);
     try {
       const model = await this.runtime.load({ path: file.path, sha256, ...this.known(record) });
+      this.loads.observe((performance.now() - startedAt) / 1000);
       return new ServedVersion(record, model, file, () => this.measurements.of(record.executable));
     } catch (error) {
       await file.release();

@@ -18,6 +18,15 @@ const NO_MEMORY = /bad_alloc|Failed to allocate memory/;
 const OVERRUN_MS = 100;
 const LOAD_OVERRUN_MS = 1000;
 
+/** What became of hosts since the start, and how they are. */
+export interface HostFigures {
+  readonly starts: number;
+  readonly kills: number;
+  readonly rssBytes: number;
+  readonly quarantines: number;
+  readonly quarantined: number;
+}
+
 interface Job {
   readonly file: ModelFile;
   readonly queuedAt: number;
@@ -71,6 +80,11 @@ export class EngineSupervisor implements OnApplicationShutdown {
       return this.watch(host, usual, host.run(request, within(engineDeadlineMs)));
     };
     return this.enqueue(file, work, () => run?.runsInParts?.() ?? false);
+  }
+
+  get figures(): HostFigures {
+    const { starts, kills, rssBytes } = this.pool;
+    return { starts, kills, rssBytes, quarantines: this.quarantine.times, quarantined: this.quarantine.size() };
   }
 
   /** Frees the memory of a model in every host, after what runs there. */

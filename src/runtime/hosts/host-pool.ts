@@ -25,6 +25,10 @@ export class HostPool {
   /** `performance.now()` at which work of a host overran last. */
   private overranAt = Number.NEGATIVE_INFINITY;
   private sparesEnd: NodeJS.Timeout | undefined;
+  /** Hosts that were started. */
+  starts = 0;
+  /** Hosts that were killed as something took too long. */
+  kills = 0;
 
   /**
    * @param loadLimit how long a host that takes over may load a model
@@ -59,6 +63,11 @@ export class HostPool {
     const counts = new Map<string, number>();
     for (const { busy, worksFor } of this.hosts) if (busy && worksFor !== undefined) counts.set(worksFor, (counts.get(worksFor) ?? 0) + 1);
     return counts;
+  }
+
+  /** What all hosts take in memory, as they told last. */
+  get rssBytes(): number {
+    return [...this.hosts].reduce((sum, { rssBytes }) => sum + rssBytes, 0);
   }
 
   /** Work of a host takes longer than it should, or did and has ended. */
@@ -152,6 +161,7 @@ export class HostPool {
     return this.outside(() => {
       const host = new PooledHost(this.launcher.launch(), bounded, this.launcher.roomBytes);
       this.hosts.add(host);
+      this.starts++;
       this.metrics?.countHosts(this.hosts.size);
       void host.process.ended.then((how) => this.ended(host, how));
       return host;
@@ -167,6 +177,7 @@ export class HostPool {
   }
 
   private ended(host: PooledHost, how: string): void {
+    if (host.process.overran) this.kills++;
     if (!this.hosts.delete(host)) return; // it was told to
     this.metrics?.countHosts(this.hosts.size);
     this.metrics?.countEnd(how);

@@ -47,6 +47,8 @@ export class HostProcess {
   private complaint = '';
   private heard = 0;
   private alive = true;
+  /** Whether it was killed as something took too long. */
+  overran = false;
 
   /** @param entry the script of the host @param memoryMb data limit of the process, 2^20 bytes */
   constructor(entry: string, memoryMb: number) {
@@ -97,6 +99,7 @@ export class HostProcess {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
+      this.overran = true;
       this.kill();
     }, limit.milliseconds);
     try {

@@ -20,6 +20,8 @@ interface Record {
  */
 export class Quarantine {
   private readonly records = new Map<string, Record>();
+  /** How often a model was locked up. */
+  times = 0;
 
   /** A host ended while it ran this model. */
   strike(sha256: string, now = performance.now()): void {
@@ -31,6 +33,12 @@ export class Quarantine {
     if (record.times === 0 && record.strikes.length < STRIKES) return;
     record.until = now + Math.min(FIRST_MS * 2 ** record.times, LONGEST_MS);
     record.times++;
+    this.times++;
+  }
+
+  /** How many models are locked up. */
+  size(now = performance.now()): number {
+    return [...this.records.values()].filter(({ until }) => now < until).length;
   }
 
   /** @throws ModelQuarantined while the model is locked up */

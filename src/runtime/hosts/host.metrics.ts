@@ -1,0 +1,18 @@
+import { Injectable } from '@nestjs/common';
+import { alone, Exposition } from '../../metrics/exposition';
+import { EngineSupervisor } from './engine-supervisor';
+
+/** What Prometheus is told of the engine processes: the supervisor keeps plain numbers. */
+@Injectable()
+export class HostMetrics {
+  constructor(exposition: Exposition, supervisor: EngineSupervisor) {
+    const counter = (name: string, help: string, read: () => number): void => exposition.addCounter({ name, help }, () => alone(read()));
+    const gauge = (name: string, help: string, read: () => number): void => exposition.addGauge({ name, help }, () => alone(read()));
+    const resident = 'Resident memory of all engine processes, as they told last.';
+    gauge('engine_hosts_resident_memory_bytes', resident, () => supervisor.figures.rssBytes);
+    counter('engine_host_starts_total', 'Engine processes that were started.', () => supervisor.figures.starts);
+    counter('engine_host_kills_total', 'Engine processes that were killed as something took too long.', () => supervisor.figures.kills);
+    counter('engine_quarantines_total', 'How often a model was locked up.', () => supervisor.figures.quarantines);
+    gauge('engine_quarantined_models', 'Models that are locked up now.', () => supervisor.figures.quarantined);
+  }
+}

@@ -95,20 +95,11 @@ describeWith(['redis-server'], 'docs/METRICS.md', () => {
 /** Whatever is counted happens here once. */
 async function doEverything(server: ServerProcess, redis: RedisProcess, backups: string): Promise<void> {
   await server.serve('line', linear([[2]]));
-  await serveWith(server, 'endless', endlessLoop(), { deadlineMs: 300 });
+  await server.serve('endless', endlessLoop(), { deadlineMs: 300 });
   await keepAndForget(server, redis);
   await fail(server);
   await backUp(server, backups);
   await breakThings(server);
-}
-
-async function serveWith(server: ServerProcess, name: string, model: Buffer, metadata: object): Promise<void> {
-  const form = new FormData();
-  form.set('name', name);
-  form.set('stage', 'production');
-  form.set('metadata', JSON.stringify(metadata));
-  form.set('file', new Blob([Uint8Array.from(model)]), 'model.onnx');
-  expect((await server.ask('POST', '/api/v1/models', form)).status).toBe(201);
 }
 
 const line = (server: ServerProcess, x: number) => server.predict('line', { instances: [[x]] });

@@ -73,9 +73,12 @@ export class Scrape {
   }
 }
 
+/** What prom-client says of a clock that was not looked at since the last scrape; Prometheus reads it whatever its case. */
+const NO_NUMBER = 'Nan';
+
 function sampleOf(line: string): Sample {
   const [, name, labels = '', value] = /^([a-z_]+[a-z0-9_]*)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
-  if (name === undefined || Number.isNaN(Number(value?.replace('+Inf', 'Infinity')))) throw new Error(`this is no sample: ${line}`);
+  if (name === undefined || (Number.isNaN(Number(value)) && value !== NO_NUMBER)) throw new Error(`this is no sample: ${line}`);
   const pairs = [...labels.matchAll(/([a-z_]+)="((?:[^"\\\n]|\\.)*)"(?:,|$)/g)];
   if (pairs.map(([text]) => text).join('') !== labels) throw new Error(`these are no labels: ${line}`);
   return { name, labels: Object.fromEntries(pairs.map(([, label, text]) => [label, text])), value: Number(value) };

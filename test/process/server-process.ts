@@ -107,10 +107,11 @@ export class ServerProcess {
   }
 
   /** Uploads a model into production. */
-  async serve(name: string, model: Buffer): Promise<void> {
+  async serve(name: string, model: Buffer, metadata: object = {}): Promise<void> {
     const form = new FormData();
     form.set('name', name);
     form.set('stage', 'production');
+    form.set('metadata', JSON.stringify(metadata));
     form.set('file', new Blob([Uint8Array.from(model)]), 'model.onnx');
     const { status, body } = await this.fetch('/api/v1/models', { method: 'POST', body: form });
     if (status !== 201) throw new Error(`${name} is not served: ${JSON.stringify(body)}`);

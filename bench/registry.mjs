@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import swc from '@swc/core';
 
 const [MODELS, VERSIONS, ROUNDS, CALLS] = [1000, 10, 5, 1000];
+const [SCRAPES, QUIET_MS] = [20, 200];
 const ROOT = join(import.meta.dirname, '..');
 const require = createRequire(import.meta.url);
 const dist = (path) => require(join(ROOT, 'dist', path));
@@ -22,6 +23,7 @@ const { digestOf } = dist('models/upload/manifest');
 const { Measurements } = dist('models/serving/measurements');
 const { HostLauncher } = dist('runtime/hosts/host-launcher');
 const { HostRuntime } = dist('runtime/host.runtime');
+const { MACHINE } = dist('runtime/machine');
 const { DerivedFiles } = dist('storage/derived-files');
 const { LOG_START } = dist('storage/event-log.port');
 const { sealEvent } = dist('storage/stored-event');
@@ -48,7 +50,7 @@ function onnxWriter(folder) {
 async function registryOf(root, models, linear) {
   const config = new RuntimeConfig();
   const runtime = new HostRuntime(undefined, new HostLauncher(config), config);
-  const measurements = new Measurements(new DerivedFiles(root), runtime);
+  const measurements = new Measurements(new DerivedFiles(root), { machine: MACHINE });
   mkdirSync(join(root, 'log'), { recursive: true });
   let at = LOG_START;
   let seen;
@@ -126,6 +128,27 @@ async function times(calls, origin, method, path, body) {
   return took;
 }
 
+const lagOf = (figures, what) => 1000 * Number(new RegExp(`^nodejs_eventloop_lag_${what}_seconds (\\S+)$`, 'm').exec(figures)[1]);
+
+/** A scrape of each server by turns, after a call of every model: size, milliseconds, and for how long the event loop stood still at most. */
+async function scrapes(servers) {
+  const seen = Object.fromEntries(Object.keys(servers).map((name) => [name, { took: [], blocked: [], bytes: 0 }]));
+  for (let round = 0; round < SCRAPES; round++) {
+    for (const [name, { origin }] of Object.entries(servers)) {
+      const startedAt = performance.now();
+      const { text: figures } = await call(origin, 'GET', '/metrics');
+      seen[name].took.push(performance.now() - startedAt);
+      seen[name].bytes = figures.length;
+      await sleep(QUIET_MS);
+      // what the clock of the loop saw since that scrape began to be written; between two looks there is always its own period
+      const { text: after } = await call(origin, 'GET', '/metrics');
+      seen[name].blocked.push(lagOf(after, 'max') - lagOf(after, 'min'));
+      await sleep(QUIET_MS);
+    }
+  }
+  return seen;
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'analytics-api-bench-'));
 try {
   const { linear } = onnxWriter(folder);
@@ -161,6 +184,12 @@ try {
   const [[p50, p99], [its50, its99]] = predictions.map((took) => [median(took), share(took, 0.99)]);
   console.log(
     `a prediction beside ${MODELS - 1} other models: p50 ${ms(p50)}, p99 ${ms(p99)}; alone: ${ms(its50)}, ${ms(its99)}; ${(p50 / its50).toFixed(2)} and ${(p99 / its99).toFixed(2)} of it`,
+  );
+  for (let n = 0; n < MODELS; n++) await times(1, large.origin, 'POST', `/api/v1/predict/${nameOf(n)}`, '{"instances":[[1]]}');
+  const { large: scraped, small: its } = await scrapes({ large, small });
+  const blocked = median(scraped.blocked);
+  console.log(
+    `a scrape after calls of ${MODELS} models: ${(scraped.bytes / 1e6).toFixed(2)} MB in ${ms(median(scraped.took))}; the event loop stands still for at most ${ms(blocked)} (bar 20: ${verdict(blocked <= 20)}), with one model for ${ms(median(its.blocked))}`,
   );
   await Promise.all([stop(large), stop(small)]);
 } finally {

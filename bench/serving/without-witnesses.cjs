@@ -1,4 +1,4 @@
-// Loaded before our server: takes the access log, the metrics of requests and the correlation out of it, to tell what they cost.
+// Loaded before our server: takes the access log, the metrics of requests and predictions and the correlation out of it, to tell what they cost.
 // Everything else stays. The bench asks such a server whether they are gone.
 'use strict';
 require('reflect-metadata');
@@ -20,4 +20,7 @@ replace(dist('logging/request-record'), 'recordOf', record);
 replace(dist('logging/correlation-context').CorrelationContext, 'run', (_correlation, work) => work());
 replace(dist('logging/access-log').AccessLog.prototype, 'write', () => undefined);
 replace(dist('metrics/http-metrics').HttpMetrics.prototype, 'observe', () => undefined);
+replace(dist('metrics/distribution').Distribution.prototype, 'observe', () => undefined);
+replace(dist('metrics/counts').Counts.prototype, 'count', () => undefined);
+replace(dist('inference/cache-counts').CacheCounts.prototype, 'count', () => undefined);
 replace(dist('http/first.middleware'), 'firstMiddleware', () => (_request, _response, next) => next());

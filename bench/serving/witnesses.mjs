@@ -23,6 +23,7 @@ async function seenBy(server) {
   return {
     id: headers.has('x-correlation-id'),
     counted: /^http_request_duration_seconds_count\{.*infer/m.test(metrics),
+    predicted: new RegExp(`^prediction_duration_seconds_count\\{model="${MODEL}"`, 'm').test(metrics),
     line: server.said.includes(TARGET),
   };
 }

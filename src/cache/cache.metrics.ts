@@ -1,15 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectMetric, makeCounterProvider, makeGaugeProvider, makeHistogramProvider } from '@willsoto/nestjs-prometheus';
 import type { Counter, Gauge, Histogram } from 'prom-client';
+import { alone, by, Exposition, type Series } from '../metrics/exposition';
 import type { BreakerState } from './connection-keeper';
 import type { BadEntryReason } from './entry-seal';
 import type { FailureReason } from './redis-failure';
 
-const HITS = 'cache_hits_total';
-const MISSES = 'cache_misses_total';
-const ENTRIES = 'cache_memory_entries';
-const BYTES = 'cache_memory_bytes';
-const EVICTIONS = 'cache_memory_evictions_total';
 const SECONDS = 'cache_redis_duration_seconds';
 const FAILURES = 'cache_redis_failures_total';
 const BAD = 'cache_bad_entries_total';
@@ -20,13 +16,8 @@ const STATES: readonly BreakerState[] = ['closed', 'half-open', 'open'];
 /** Where a value may stand. */
 export type Tier = 'memory' | 'redis';
 
-/** What Prometheus is told of the cache. */
+/** What Prometheus is told of Redis. */
 export const CACHE_METRICS = [
-  makeCounterProvider({ name: HITS, help: 'Values that were found, by tier.', labelNames: ['tier'] }),
-  makeCounterProvider({ name: MISSES, help: 'Values that were asked for and not found, by tier.', labelNames: ['tier'] }),
-  makeGaugeProvider({ name: ENTRIES, help: 'Values in memory, those that are too old included until somebody asks for them.' }),
-  makeGaugeProvider({ name: BYTES, help: 'Bytes that the values in memory take.' }),
-  makeCounterProvider({ name: EVICTIONS, help: 'Values that made room for others in memory.' }),
   makeHistogramProvider({
     name: SECONDS,
     help: 'Seconds that Redis took for a command that it answered, by command.',
@@ -38,7 +29,7 @@ export const CACHE_METRICS = [
   makeGaugeProvider({ name: BREAKER, help: '1 for the state that the way to Redis is in.', labelNames: ['state'] }),
 ];
 
-/** The figures of the cache. Counted here too, for those who want to read them. */
+/** The figures of the cache. What every prediction counts are plain numbers, for those who want to read them, too. */
 @Injectable()
 export class CacheMetrics {
   readonly hits = { memory: 0, redis: 0 };
@@ -46,42 +37,40 @@ export class CacheMetrics {
   evictions = 0;
   redisFailures = 0;
   badEntries = 0;
-  private readonly found: Readonly<Record<Tier, Counter.Internal>>;
-  private readonly missed: Readonly<Record<Tier, Counter.Internal>>;
+  private readonly memory = { entries: 0, bytes: 0 };
 
   constructor(
-    @InjectMetric(HITS) hits: Counter,
-    @InjectMetric(MISSES) misses: Counter,
-    @InjectMetric(ENTRIES) private readonly entries: Gauge,
-    @InjectMetric(BYTES) private readonly bytes: Gauge,
-    @InjectMetric(EVICTIONS) private readonly evicted: Counter,
+    exposition: Exposition,
     @InjectMetric(SECONDS) private readonly seconds: Histogram,
     @InjectMetric(FAILURES) private readonly failures: Counter,
     @InjectMetric(BAD) private readonly bad: Counter,
     @InjectMetric(BREAKER) private readonly breaker: Gauge,
   ) {
-    this.found = { memory: hits.labels({ tier: 'memory' }), redis: hits.labels({ tier: 'redis' }) };
-    this.missed = { memory: misses.labels({ tier: 'memory' }), redis: misses.labels({ tier: 'redis' }) };
+    const counter = (name: string, help: string, read: () => Iterable<Series<number>>): void => exposition.addCounter({ name, help }, read);
+    counter('cache_hits_total', 'Values that were found, by tier.', () => byTier(this.hits));
+    counter('cache_misses_total', 'Values that were asked for and not found, by tier.', () => byTier(this.misses));
+    counter('cache_memory_evictions_total', 'Values that made room for others in memory.', () => alone(this.evictions));
+    const entries = 'Values in memory, those that are too old included until somebody asks for them.';
+    exposition.addGauge({ name: 'cache_memory_entries', help: entries }, () => alone(this.memory.entries));
+    const bytes = 'Bytes that the values in memory take.';
+    exposition.addGauge({ name: 'cache_memory_bytes', help: bytes }, () => alone(this.memory.bytes));
   }
 
   countHit(tier: Tier): void {
     this.hits[tier]++;
-    this.found[tier].inc();
   }
 
   countMiss(tier: Tier): void {
     this.misses[tier]++;
-    this.missed[tier].inc();
   }
 
   showMemory(entries: number, bytes: number): void {
-    this.entries.set(entries);
-    this.bytes.set(bytes);
+    this.memory.entries = entries;
+    this.memory.bytes = bytes;
   }
 
   countEviction(): void {
     this.evictions++;
-    this.evicted.inc();
   }
 
   observe(command: string, seconds: number): void {
@@ -101,4 +90,8 @@ export class CacheMetrics {
   showBreaker(current: BreakerState): void {
     for (const state of STATES) this.breaker.set({ state }, state === current ? 1 : 0);
   }
+}
+
+function byTier(counts: Readonly<Record<Tier, number>>): Iterable<Series<number>> {
+  return by('tier', Object.entries(counts).filter(([, count]) => count > 0)); // prettier-ignore
 }

@@ -5,6 +5,7 @@ import { RedisLink } from '../../src/cache/redis-link';
 import { TieredCache } from '../../src/cache/tiered-cache';
 import type { ValueForm } from '../../src/cache/value-form';
 import { CacheConfig } from '../../src/config/app-config';
+import { Exposition } from '../../src/metrics/exposition';
 import { until } from '../process/processes';
 
 /** Values that are text, and say which key they belong to. */
@@ -36,8 +37,8 @@ export class OpenedCache {
   static async open(settings: Partial<CacheConfig> = {}, commandMs = 2000): Promise<OpenedCache> {
     const config: DynamicModule = {
       module: SettingsModule,
-      providers: [{ provide: CacheConfig, useValue: Object.assign(new CacheConfig(), settings) }],
-      exports: [CacheConfig],
+      providers: [{ provide: CacheConfig, useValue: Object.assign(new CacheConfig(), settings) }, Exposition],
+      exports: [CacheConfig, Exposition],
     };
     const module = await Test.createTestingModule({ imports: [config, TieredCacheModule.holding(TEXT)] }).compile();
     module.useLogger(false);

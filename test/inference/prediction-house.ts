@@ -37,11 +37,11 @@ export class PredictionHouse {
   }
 
   static async open(settings: Partial<CacheConfig & InferenceConfig> = {}): Promise<PredictionHouse> {
-    const providers = GROUPS.map((group) => ({ provide: group, useValue: Object.assign(new group(), settings) }));
-    const config: DynamicModule = { module: SettingsModule, providers, exports: GROUPS };
+    const groups = GROUPS.map((group) => ({ provide: group, useValue: Object.assign(new group(), settings) }));
+    const config: DynamicModule = { module: SettingsModule, providers: [...groups, Exposition], exports: [...GROUPS, Exposition] };
     const module = await Test.createTestingModule({
       imports: [config, TieredCacheModule.holding(new CachedOutputs())],
-      providers: [Exposition, RegistryState, CacheCounts, Admission, Coalescer, Deadlines, InferenceService, PredictionCacheInterceptor],
+      providers: [RegistryState, CacheCounts, Admission, Coalescer, Deadlines, InferenceService, PredictionCacheInterceptor],
     }).compile();
     const [counts, interceptor, service] = [module.get(CacheCounts), module.get(PredictionCacheInterceptor), module.get(InferenceService)];
     return new PredictionHouse(module.get(TieredCache), counts, interceptor, service, () => module.close());

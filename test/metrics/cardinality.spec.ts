@@ -99,6 +99,11 @@ describe('the series of a server', () => {
     expect((await server.ask('POST', '/api/v1/models/twice/versions/1/undelete')).status).toBe(200);
     await server.predict('twice?version=1', { instances: [[1]] });
     expect(await versions()).toMatchObject({ 'twice 1': 1, 'twice 2': 3 });
+    // gone and back between two scrapes: told once, and from zero again
+    expect((await server.ask('DELETE', '/api/v1/models/twice/versions/1')).status).toBe(204);
+    expect((await server.ask('POST', '/api/v1/models/twice/versions/1/undelete')).status).toBe(200);
+    for (const x of [1, 2]) await server.predict('twice?version=1', { instances: [[x]] });
+    expect(await versions()).toMatchObject({ 'twice 1': 2, 'twice 2': 3 });
   });
 
   it('of a model go with it', async () => {

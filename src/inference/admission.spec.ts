@@ -4,6 +4,7 @@ import { Admission } from './admission';
 import { Coalescer } from './coalescer';
 import type { InferenceCall } from './inference-call';
 import { CallerGone, TooManyCalls } from './inference.errors';
+import type { WaitingCall } from './waiting-call';
 
 interface Gate {
   admit<T>(model: string, work: () => Promise<T>): Promise<T>;
@@ -140,6 +141,36 @@ describe(Admission, () => {
       ['no engine was asked for', new ModelQuarantined(1)],
     ])('and not by who %s', (_, outcome) => {
       expect(retryAfter(outcome)).toBe(10);
+    });
+  });
+
+  describe('counts why there was no room', () => {
+    const call = (caller: string, bytes: number) => ({ ...callOf('iris'), caller, inputs: [{ data: new Uint8Array(bytes) }] });
+    const fail = jest.fn();
+    const gateOf = (limits: Partial<InferenceConfig>): Admission => {
+      const coalescer = new Coalescer(new RuntimeConfig());
+      jest.spyOn(coalescer, 'newestOf').mockReturnValue({ call: { target: {} }, fail } as unknown as WaitingCall);
+      return new Admission(Object.assign(new InferenceConfig(), limits), coalescer);
+    };
+
+    it.each([
+      ['model_calls', { maxCallsPerModel: 1 }],
+      ['all_calls', { maxCalls: 1 }],
+      ['model_bytes', { maxCallBytesPerModel: 4 }],
+      ['all_bytes', { maxCallBytes: 4 }],
+    ])('%s', (reason, limits) => {
+      const gate = gateOf(limits);
+      gate.admit(call('ada', 4) as unknown as InferenceCall);
+      expect(() => gate.admit(call('ada', 4) as unknown as InferenceCall)).toThrow(TooManyCalls);
+      expect([...gate.refusals]).toEqual([[reason, 1]]);
+      expect(gate.load).toMatchObject({ calls: 1, bytes: 4 });
+    });
+
+    it('fairness', () => {
+      const gate = gateOf({ maxCalls: 2 });
+      for (const caller of ['ada', 'ada', 'bob']) gate.admit(call(caller, 0) as unknown as InferenceCall);
+      expect(fail).toHaveBeenCalledTimes(1);
+      expect([...gate.refusals]).toEqual([['fairness', 1]]);
     });
   });
 

@@ -130,13 +130,16 @@ async function fail(server: ServerProcess): Promise<void> {
   expect((await sendRaw(server.origin, 'no request\r\n\r\n')).statuses).toEqual([400]);
 }
 
-/** One that goes well, a prune, and one that cannot be written. */
+/** One that goes well, a prune and a drill; and where its place is broken a drill that fails, and one that cannot be written. */
 async function backUp(server: ServerProcess, backups: string): Promise<void> {
   expect((await server.ask('POST', '/api/v1/backups')).status).toBe(201);
   expect((await server.ask('POST', '/api/v1/backups/prune', {})).status).toBe(200);
+  const drill = () => server.ask('POST', '/api/v1/backups/drill', {});
+  expect((await drill()).body).toMatchObject({ ok: true });
   const blobs = join(backups, 'blobs');
   await rename(blobs, `${blobs}-away`);
   await writeFile(blobs, '');
+  expect((await drill()).body).toMatchObject({ ok: false });
   await server.serve('other', linear([[3]])); // there is something new to keep
   expect((await server.ask('POST', '/api/v1/backups')).status).toBeGreaterThanOrEqual(500);
   await rm(blobs);

@@ -25,7 +25,6 @@ function keeperOf(modelsDir: string, settings: Partial<StorageConfig> = {}) {
     new Gauge(of('free')),
     new Counter(of('swept')),
     new Gauge(of('damaged')),
-    new Gauge(of('read_only')),
   );
   const figure = async (name: string) => (await registry.getSingleMetric(name)?.get())?.values[0]?.value;
   return { keeper: new StorageKeeper(Object.assign(new StorageConfig(), { modelsDir, ...settings }), metrics), figure };

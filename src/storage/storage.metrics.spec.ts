@@ -22,7 +22,6 @@ describe(StorageMetrics, () => {
       '# TYPE storage_failures_total counter',
       '# TYPE storage_free_bytes gauge',
       '# TYPE storage_fsync_duration_seconds histogram',
-      '# TYPE storage_read_only gauge',
       '# TYPE storage_staging_swept_bytes_total counter',
     ]);
   });

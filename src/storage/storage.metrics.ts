@@ -7,7 +7,6 @@ const FAILURES = 'storage_failures_total';
 const FREE = 'storage_free_bytes';
 const SWEPT = 'storage_staging_swept_bytes_total';
 const DAMAGED = 'storage_damaged_blobs';
-const READ_ONLY = 'storage_read_only';
 
 /** What Prometheus is told of the disk. */
 export const STORAGE_METRICS = [
@@ -20,7 +19,6 @@ export const STORAGE_METRICS = [
   makeGaugeProvider({ name: FREE, help: 'Bytes that may still be written to the volume of the registry.' }),
   makeCounterProvider({ name: SWEPT, help: 'Bytes of lost uploads that were taken away.' }),
   makeGaugeProvider({ name: DAMAGED, help: 'Blobs whose bytes are not what their name promises, as far as anybody has looked.' }),
-  makeGaugeProvider({ name: READ_ONLY, help: '1 while the registry takes no changes.' }),
 ];
 
 /** The figures of the disk. */
@@ -32,7 +30,6 @@ export class StorageMetrics {
     @InjectMetric(FREE) readonly freeBytes: Gauge,
     @InjectMetric(SWEPT) readonly sweptBytes: Counter,
     @InjectMetric(DAMAGED) readonly damagedBlobs: Gauge,
-    @InjectMetric(READ_ONLY) readonly readOnly: Gauge,
   ) {}
 
   /** Times a flush. */

@@ -2,6 +2,7 @@ import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { Counts } from '../../metrics/counts';
 import { alone, by, Exposition } from '../../metrics/exposition';
 import type { RegistryEvent } from './registry-event';
+import { RegistryJournal } from './registry-journal';
 import { RegistryState } from './registry-state';
 
 /** A newer version of the service may write others: those are `unknown`. */
@@ -28,10 +29,13 @@ export class RegistryMetrics implements OnApplicationBootstrap {
   constructor(
     exposition: Exposition,
     private readonly state: RegistryState,
+    journal: RegistryJournal,
   ) {
     const events = 'Events of the registry that were read since the start, by kind.';
     exposition.addGauge({ name: 'registry_models', help: 'Models that are not deleted.' }, () => alone(state.list().length));
     exposition.addCounter({ name: 'registry_events_total', help: events }, () => by('kind', this.events));
+    const readOnly = '1 while the registry takes no changes.';
+    exposition.addGauge({ name: 'storage_read_only', help: readOnly }, () => alone(journal.readOnlyReason === undefined ? 0 : 1));
     exposition.addGauge({ name: 'registry_last_event', help: 'Number of the last event.' }, () => alone(state.position.seq));
   }
 

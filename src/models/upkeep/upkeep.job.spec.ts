@@ -2,10 +2,8 @@ import { Logger } from '@nestjs/common';
 import { StorageConfig } from '../../config/app-config';
 import { CorrelationContext } from '../../logging/correlation-context';
 import type { StorageKeeper } from '../../storage/storage-keeper.service';
-import type { StorageMetrics } from '../../storage/storage.metrics';
 import type { BlobCollector } from './blob-collector';
 import type { BlobScrub } from './blob-scrub';
-import type { RegistryJournal } from '../registry/registry-journal';
 import { UpkeepJob } from './upkeep.job';
 
 const TEN_MINUTES = 600_000;
@@ -38,17 +36,13 @@ function house(settings: Partial<StorageConfig> = {}) {
       return task('scrub');
     },
   };
-  const journal = { readOnlyReason: undefined as string | undefined };
-  const readOnly = { set: jest.fn<void, [number]>() };
   const job = new UpkeepJob(
     Object.assign(new StorageConfig(), settings),
     keeper as unknown as StorageKeeper,
     collector as unknown as BlobCollector,
     scrub as unknown as BlobScrub,
-    journal as unknown as RegistryJournal,
-    { readOnly } as unknown as StorageMetrics,
   );
-  return { job, notes, ids, shares, ages, faults, gates, journal, readOnly };
+  return { job, notes, ids, shares, ages, faults, gates };
 }
 
 const ALL = ['sweep', 'sweep done', 'collect by upkeep', 'collect by upkeep done', 'scrub', 'scrub done'];
@@ -151,18 +145,6 @@ describe(UpkeepJob, () => {
     const { job, ages } = house({ uploadTtlHours: 3 });
     await job.tick();
     expect(ages).toEqual([{ minAgeMs: 3 * 3_600_000, undeleteMs: 30 * 24 * 3_600_000 }]);
-  });
-
-  it('tells Prometheus from the start on whether the registry takes changes, also where a task fails', async () => {
-    const { job, journal, readOnly, faults } = house();
-    journal.readOnlyReason = 'the file system lacks what the registry needs';
-    job.onApplicationBootstrap();
-    expect(readOnly.set.mock.calls).toEqual([[1]]);
-    journal.readOnlyReason = undefined;
-    faults['sweep'] = new Error('EIO');
-    await jest.advanceTimersByTimeAsync(TEN_MINUTES);
-    expect(readOnly.set.mock.calls).toEqual([[1], [0]]);
-    await job.beforeApplicationShutdown();
   });
 
   it('stops with the application, and that waits until what was begun is done', async () => {

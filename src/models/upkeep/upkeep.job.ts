@@ -3,10 +3,8 @@ import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationB
 import { StorageConfig } from '../../config/app-config';
 import { CorrelationContext } from '../../logging/correlation-context';
 import { StorageKeeper } from '../../storage/storage-keeper.service';
-import { StorageMetrics } from '../../storage/storage.metrics';
 import { BlobCollector } from './blob-collector';
 import { BlobScrub } from './blob-scrub';
-import { RegistryJournal } from '../registry/registry-journal';
 
 const TICK_MS = 600_000;
 const HOUR_MS = 3_600_000;
@@ -24,12 +22,9 @@ export class UpkeepJob implements OnApplicationBootstrap, BeforeApplicationShutd
     private readonly keeper: StorageKeeper,
     private readonly collector: BlobCollector,
     private readonly scrub: BlobScrub,
-    private readonly journal: RegistryJournal,
-    private readonly metrics: StorageMetrics,
   ) {}
 
   onApplicationBootstrap(): void {
-    this.report();
     this.timer = setInterval(() => void this.tick(), TICK_MS).unref();
   }
 
@@ -53,11 +48,6 @@ export class UpkeepJob implements OnApplicationBootstrap, BeforeApplicationShutd
     const limits = { minAgeMs: uploadTtlHours * HOUR_MS, undeleteMs: undeleteDays * 24 * HOUR_MS };
     await this.try('collect', () => this.collector.collect('upkeep', limits));
     if (scrubDays > 0) await this.try('scrub', () => this.scrub.slice(1 / (scrubDays * TICKS_A_DAY)));
-    this.report();
-  }
-
-  private report(): void {
-    this.metrics.readOnly.set(this.journal.readOnlyReason === undefined ? 0 : 1);
   }
 
   private async try(task: string, work: () => Promise<unknown>): Promise<void> {

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { TieredCacheModule } from '../cache/cache.module';
 import { ModelsModule } from '../models/models.module';
 import { Admission } from './admission';
+import { AnsweredCalls } from './answered-calls';
 import { CacheCounts } from './cache-counts';
 import { CacheController } from './cache.controller';
 import { CachedOutputs } from './cached-outputs';
@@ -18,6 +19,7 @@ import { PredictionCacheInterceptor } from './prediction-cache.interceptor';
   controllers: [CacheController],
   providers: [
     Admission,
+    AnsweredCalls,
     Coalescer,
     Deadlines,
     CallStatistics,
@@ -27,6 +29,6 @@ import { PredictionCacheInterceptor } from './prediction-cache.interceptor';
     PredictionCacheInterceptor,
     PredictionMetrics,
   ],
-  exports: [CallStatistics, InferenceService, PredictionCacheInterceptor, ModelsModule],
+  exports: [AnsweredCalls, CallStatistics, InferenceService, PredictionCacheInterceptor, ModelsModule],
 })
 export class InferenceModule {}

@@ -4,6 +4,7 @@ import { type Cached, TieredCache } from '../cache/tiered-cache';
 import { CacheConfig, InferenceConfig } from '../config/app-config';
 import { CallExpired } from '../runtime/runtime.errors';
 import type { Tensor } from '../runtime/tensor';
+import { AnsweredCalls } from './answered-calls';
 import { CacheCounts, type Outcome } from './cache-counts';
 import { ownOutputs } from './cached-outputs';
 import { bytesOfInputs, type CachedResult, type CacheOutcome, type InferenceCall, type InferenceResult } from './inference-call';
@@ -47,6 +48,7 @@ export class PredictionCacheInterceptor {
     private readonly counts: CacheCounts,
     private readonly cacheConfig: CacheConfig,
     private readonly config: InferenceConfig,
+    private readonly answered: AnsweredCalls,
   ) {}
 
   /** @throws InputsMismatch, DatatypeMismatch, ShapeMismatch, OutputUnknown; CallExpired, CallerGone; as `next` */
@@ -141,8 +143,9 @@ export class PredictionCacheInterceptor {
     return { expiresAt: Math.min(expiresAt, performance.now() + this.config.callDeadlineSeconds * 1000), ...(onGone && { onGone }) };
   }
 
-  private count({ target }: InferenceCall, outcome: Outcome): void {
-    this.counts.count(target.record.model, outcome);
+  private count(call: InferenceCall, outcome: Outcome): void {
+    this.counts.count(call.target.record.model, outcome);
+    this.answered.listener?.(call);
   }
 }
 

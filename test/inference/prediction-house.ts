@@ -4,6 +4,7 @@ import { TieredCacheModule } from '../../src/cache/cache.module';
 import { TieredCache } from '../../src/cache/tiered-cache';
 import { CacheConfig, InferenceConfig, RuntimeConfig } from '../../src/config/app-config';
 import { Admission } from '../../src/inference/admission';
+import { AnsweredCalls } from '../../src/inference/answered-calls';
 import { CacheCounts } from '../../src/inference/cache-counts';
 import { CachedOutputs } from '../../src/inference/cached-outputs';
 import { Coalescer } from '../../src/inference/coalescer';
@@ -41,7 +42,7 @@ export class PredictionHouse {
     const config: DynamicModule = { module: SettingsModule, providers: [...groups, Exposition], exports: [...GROUPS, Exposition] };
     const module = await Test.createTestingModule({
       imports: [config, TieredCacheModule.holding(new CachedOutputs())],
-      providers: [RegistryState, CacheCounts, Admission, Coalescer, Deadlines, InferenceService, PredictionCacheInterceptor],
+      providers: [RegistryState, AnsweredCalls, CacheCounts, Admission, Coalescer, Deadlines, InferenceService, PredictionCacheInterceptor],
     }).compile();
     const [counts, interceptor, service] = [module.get(CacheCounts), module.get(PredictionCacheInterceptor), module.get(InferenceService)];
     return new PredictionHouse(module.get(TieredCache), counts, interceptor, service, () => module.close());

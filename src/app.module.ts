@@ -9,6 +9,7 @@ import { MetricsModule } from './metrics/metrics.module';
 import { ModelsModule } from './models/models.module';
 import { NativeModule } from './protocols/native/native.module';
 import { OpenInferenceModule } from './protocols/open-inference/open-inference.module';
+import { QualityModule } from './quality/quality.module';
 import { TensorflowServingModule } from './protocols/tensorflow-serving/tensorflow-serving.module';
 
 /** The only file that knows every room. Ground floor first. */
@@ -19,6 +20,7 @@ import { TensorflowServingModule } from './protocols/tensorflow-serving/tensorfl
     MetricsModule,
     AuthModule,
     ModelsModule,
+    QualityModule,
     BackupModule,
     NativeModule,
     OpenInferenceModule,

@@ -4,7 +4,7 @@ import ts from 'typescript';
 
 /** The house, ground floor first. A room may import the rooms before it, never the ones after it. */
 const FLOORS = [
-  ...['errors', 'config', 'logging', 'metrics', 'wire', 'storage', 'auth', 'cache', 'runtime', 'models', 'inference', 'backup'],
+  ...['errors', 'config', 'logging', 'metrics', 'wire', 'storage', 'auth', 'cache', 'runtime', 'models', 'inference', 'quality', 'backup'],
   ...['protocols', 'health', 'dashboard', 'http', 'cli', 'app.module', 'main'],
 ];
 
@@ -79,7 +79,15 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'version-faults',
     'version-selector',
   ],
-  inference: ['call-statistics', 'inference-call', 'inference.errors', 'inference.service', 'non-finite', 'prediction-cache.interceptor'],
+  inference: [
+    'answered-calls',
+    'call-statistics',
+    'inference-call',
+    'inference.errors',
+    'inference.service',
+    'non-finite',
+    'prediction-cache.interceptor',
+  ],
   backup: [
     'backup-journal',
     'chosen-snapshot',

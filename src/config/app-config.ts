@@ -415,6 +415,31 @@ export class InferenceConfig {
   readonly maxCallBytes: number = 256 * MIB;
 }
 
+/** What is found out about the quality of answers. */
+export class QualityConfig {
+  @Setting(
+    'QUALITY',
+    '`off`: no inputs of predictions are looked at for drift; what callers tell of outcomes is counted all the same. A model may say so for itself.',
+  )
+  @IsIn(['on', 'off'])
+  readonly drift: string = 'on';
+
+  @Setting('QUALITY_WINDOW', 'From how many of the last outcomes, and of the last rows that were looked at, figures of a version are made.')
+  @IsInt()
+  @Min(10)
+  @Max(10_000)
+  readonly window: number = 1000;
+
+  @Setting(
+    'QUALITY_BASELINE_ROWS',
+    'How many rows show what the inputs of a version look like, where its metadata have no `baseline`: the first that are looked at.',
+  )
+  @IsInt()
+  @Min(10)
+  @Max(10_000)
+  readonly baselineRows: number = 1000;
+}
+
 /** Every group, in the order of the table of settings. */
 export const CONFIG_GROUPS = [
   HttpConfig,
@@ -426,4 +451,5 @@ export const CONFIG_GROUPS = [
   ModelsConfig,
   RuntimeConfig,
   InferenceConfig,
+  QualityConfig,
 ] as const;

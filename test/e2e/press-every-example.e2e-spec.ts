@@ -22,6 +22,8 @@ const ORDER: readonly (readonly [operation: string, before?: { readonly path: st
   ['VersionsController_describeVersion'],
   ['VersionsController_artifact'],
   ['PredictController_predict'],
+  ['FeedbackController_tell'],
+  ['ModelQualityController_quality'],
   ['InferController_infer'],
   ['InferController_inferVersion'],
   ['OpenInferenceHealthController_live'],

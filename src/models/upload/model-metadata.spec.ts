@@ -35,7 +35,7 @@ describe(ModelMetadata, () => {
     { task: 'other', nonFinite: 'null', deadlineMs: 1, tags: [], description: '' },
     { labels: Array.from({ length: 100_000 }, (_, at) => `class ${at}`) },
     { cache: { enabled: true, ttlSeconds: 60 }, batching: 'exact', maxDelayMicros: 0, isolation: 'always', engine: 'onnx', pinned: true },
-    { cache: {}, batching: 'off', maxDelayMicros: 1_000_000, isolation: 'auto', engine: 'auto' },
+    { drift: 'off', cache: {}, batching: 'off', maxDelayMicros: 1_000_000, isolation: 'auto', engine: 'auto' },
     { featureNames: ['x'], baseline: { x: { edges: [-1, 0.5], shares: [0.25, 0.5, 0.25] } } },
   ])('takes what an uploader may say', (metadata) => {
     expect(Object.entries(checked(ModelMetadata, metadata, 'metadata'))).toEqual(Object.entries(metadata));
@@ -65,6 +65,7 @@ describe(ModelMetadata, () => {
     ['cache.ttlSeconds', { ttlSeconds: 0 }],
     ['cache.ttl', { ttl: 60 }],
     ['batching', true],
+    ['drift', 'auto'],
     ['maxDelayMicros', -1],
     ['maxDelayMicros', 1_000_001],
     ['isolation', 'never'],

@@ -105,6 +105,11 @@ export class ModelMetadata {
   @MayBeAbsent()
   @IsBaseline()
   readonly baseline?: Readonly<Record<string, FeatureBaseline>>;
+
+  /** `off`: nobody looks at the inputs of its predictions. */
+  @MayBeAbsent()
+  @IsIn(['on', 'off'])
+  readonly drift?: 'on' | 'off';
 }
 
 /** Checks what the metadata says against what the model has. @throws MetadataMismatch */

@@ -14,7 +14,8 @@ export interface FeatureBins {
 /** Which of the bins between `edges` a value is in. */
 export function binOf(edges: readonly number[], value: number): number {
   if (Number.isNaN(value)) return edges.length + 1;
-  let [low, high] = [0, edges.length];
+  let low = 0;
+  let high = edges.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if ((edges[middle] as number) <= value) low = middle + 1;

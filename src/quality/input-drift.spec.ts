@@ -84,6 +84,12 @@ describe(InputDrift, () => {
     expect(house.drift.of(record)?.rows).toBe(1);
   });
 
+  it('watches nothing over a version whose baseline names no feature', () => {
+    open();
+    house.answer(house.publish('line', 1, { featureNames: ['x'], baseline: {} }), 1);
+    expect(house.drift.all()).toEqual([]);
+  });
+
   it('is not told of calls any more once it was stopped', () => {
     open();
     house.drift.beforeApplicationShutdown();

@@ -76,13 +76,19 @@ export class InputDrift implements OnApplicationBootstrap, BeforeApplicationShut
 
   private begin(record: VersionRecord): DriftWatch | null {
     if (this.state.find(record.model)?.versions.get(record.version) !== record) return null; // it was deleted, and calls are still answered
-    const matrix = record.manifest.metadata.drift === 'off' ? undefined : matrixOf(record);
-    const watch = matrix && new DriftWatch(record, matrix, this.config, this.baselines.shelfOf(record));
-    this.watches.set(record, watch ?? null);
-    if (watch === undefined) return null;
+    const watch = this.watchFor(record);
+    this.watches.set(record, watch);
+    if (watch === null) return null;
     this.kept.set(record, { watch });
     void watch.open(() => this.resize(record, watch)); // it never fails
     return watch;
+  }
+
+  private watchFor(record: VersionRecord): DriftWatch | null {
+    const matrix = record.manifest.metadata.drift === 'off' ? undefined : matrixOf(record);
+    if (matrix === undefined) return null;
+    const watch = new DriftWatch(record, matrix, this.config, this.baselines.shelfOf(record));
+    return watch.columns.length === 0 ? null : watch;
   }
 
   private close(record: VersionRecord, watch: DriftWatch): void {

@@ -73,6 +73,18 @@ describe(eachRow, () => {
     expect(looked(data, 16)).toHaveLength(16);
   });
 
+  it.each([
+    [64, 16],
+    [65, 15],
+    [256, 4],
+  ])('shows, of %d columns, %d rows', (width, rows) => {
+    const tensor: Tensor = { name: 'x', datatype: 'FP64', shape: [100, width], data: new Float64Array(100 * width) };
+    const wide = watchedColumns({ datatype: 'FP64', width, names: undefined }, undefined);
+    let shown = 0;
+    eachRow(tensor, wide, new Float64Array(width), () => shown++, 0);
+    expect(shown).toBe(rows);
+  });
+
   it('shows no row of a call without rows', () => {
     expect(looked(new Float32Array(0), 0)).toEqual([]);
   });

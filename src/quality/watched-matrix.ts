@@ -4,8 +4,10 @@ import type { Datatype, Tensor } from '../runtime/tensor';
 /** More columns of one version are not watched. */
 export const MOST_FEATURES = 256;
 
-/** Of a call with many rows only so many are looked at. */
+/** Of a call with many rows only so many are looked at: with more than 64 columns fewer. */
 export const MOST_ROWS_OF_CALL = 16;
+
+const MOST_VALUES_OF_CALL = 1024;
 
 const WATCHED: ReadonlySet<Datatype> = new Set([
   ...(['UINT8', 'UINT16', 'UINT32', 'UINT64', 'INT8', 'INT16', 'INT32', 'INT64'] as const),
@@ -60,10 +62,11 @@ export function eachRow(
   start = Math.random(),
 ): void {
   const [rows = 0, width = 0] = shape;
-  const step = Math.max(1, rows / MOST_ROWS_OF_CALL);
+  const most = Math.min(MOST_ROWS_OF_CALL, Math.floor(MOST_VALUES_OF_CALL / columns.length));
+  const step = Math.max(1, rows / most);
   for (let at = step > 1 ? start * step : 0; at < rows; at += step) {
     const from = Math.floor(at) * width;
-    for (const [place, column] of columns.entries()) row[place] = Number(data[from + column.at]);
+    for (let place = 0; place < columns.length; place++) row[place] = Number(data[from + (columns[place] as WatchedColumn).at]);
     look(row);
   }
 }

@@ -27,13 +27,12 @@ export class ErrorWindow {
     this.items = Math.min(this.items + 1, this.size);
   }
 
-  /** Added up anew each time: sums that are only mended keep what huge values rounded away. @returns undefined where nothing was told */
+  /** Added up anew each time, places that are not filled yet as 0: sums that are only mended keep what huge values rounded away. @returns undefined where nothing was told */
   figures(): RegressionFigures | undefined {
     if (this.items === 0) return undefined;
-    const errors = this.errors.subarray(0, this.items);
     return {
-      mae: errors.reduce((sum, error) => sum + Math.abs(error), 0) / this.items,
-      rmse: Math.sqrt(errors.reduce((sum, error) => sum + error * error, 0) / this.items),
+      mae: this.errors.reduce((sum, error) => sum + Math.abs(error), 0) / this.items,
+      rmse: Math.sqrt(this.errors.reduce((sum, error) => sum + error * error, 0) / this.items),
       directionalAccuracy: this.directions.reduce((sum, right) => sum + right, 0) / this.items,
     };
   }

@@ -27,12 +27,22 @@ export const QUALITY_GAUGES = {
 /** One of the gauges. */
 export type QualityGauge = keyof typeof QUALITY_GAUGES;
 
+/** A series that Prometheus is told of. */
+interface ToldSeries {
+  readonly gauge: QualityGauge;
+  readonly labels: Readonly<Record<string, string>>;
+  /** When it was told last. */
+  round: number;
+  value: number;
+}
+
 type Gauges = Readonly<Record<QualityGauge, Gauge>>;
 
 /** What Prometheus is told of one version: all that was told before and is not any more is taken away. */
 export class VersionSeries {
   private readonly labels: { readonly model: string; readonly model_version: string };
-  private told = new Map<string, () => void>();
+  private readonly told = new Map<string, ToldSeries>();
+  private round = 0;
 
   constructor(
     { model, version }: VersionRecord,
@@ -42,20 +52,18 @@ export class VersionSeries {
   }
 
   show(items: number, figures: ClassificationFigures | RegressionFigures | undefined, drift: readonly FeatureDrift[]): void {
-    const before = this.told;
-    this.told = new Map();
+    this.round++;
     if (items > 0) this.set('window', items);
     if (figures !== undefined) {
       if ('mae' in figures) this.showErrors(figures);
       else this.showClasses(figures);
     }
     for (const { feature, psi } of drift.slice(0, MOST_FEATURES_TOLD)) if (psi !== null) this.set('drift', psi, { feature });
-    for (const [key, remove] of before) if (!this.told.has(key)) remove();
+    for (const [key, { round }] of this.told) if (round !== this.round) this.take(key);
   }
 
   remove(): void {
-    for (const remove of this.told.values()) remove();
-    this.told.clear();
+    for (const key of this.told.keys()) this.take(key);
   }
 
   private showErrors({ mae, rmse, directionalAccuracy }: RegressionFigures): void {
@@ -75,9 +83,20 @@ export class VersionSeries {
     }
   }
 
-  private set(gauge: QualityGauge, value: number, more: Readonly<Record<string, string>> = {}): void {
-    const labels = { ...this.labels, ...more };
-    this.gauges[gauge].set(labels, value);
-    this.told.set(`${gauge} ${Object.values(more).join()}`, () => this.gauges[gauge].remove(labels));
+  /** What is told already is told again only where it is another: of a thousand versions that is most of the work. */
+  private set(gauge: QualityGauge, value: number, more?: Readonly<Record<string, string>>): void {
+    const key = more === undefined ? gauge : `${gauge} ${Object.values(more).join()}`;
+    let series = this.told.get(key);
+    if (series === undefined) this.told.set(key, (series = { gauge, labels: { ...this.labels, ...more }, round: 0, value: Number.NaN }));
+    series.round = this.round;
+    if (series.value === value) return;
+    series.value = value;
+    this.gauges[gauge].set(series.labels, value);
+  }
+
+  private take(key: string): void {
+    const series = this.told.get(key);
+    if (series !== undefined) this.gauges[series.gauge].remove(series.labels);
+    this.told.delete(key);
   }
 }

@@ -11,7 +11,7 @@ import { QUALITY_GAUGES, type QualityGauge, VersionSeries } from './version-seri
 const FEEDBACK = 'model_feedback_total';
 const GAUGES = Symbol('gauges of quality');
 const KEYS = Object.keys(QUALITY_GAUGES) as QualityGauge[];
-const LABELS = ['model', 'model_version'];
+const LABELS = ['model', 'version'];
 const SLICE_MS = 2;
 
 /** What Prometheus is told of the quality of answers. */
@@ -48,14 +48,14 @@ export class QualityMetrics {
   }
 
   countFeedback({ model, version }: VersionRecord, items: number): void {
-    this.feedback.inc({ model, model_version: String(version) }, items);
+    this.feedback.inc({ model, version: String(version) }, items);
   }
 
   /** Nothing of a version is told any more. */
   forget(record: VersionRecord): void {
     this.told.get(record)?.series.remove();
     this.told.delete(record);
-    this.feedback.remove({ model: record.model, model_version: String(record.version) });
+    this.feedback.remove({ model: record.model, version: String(record.version) });
   }
 
   /** Brings all gauges up to date, in slices; once for all who ask meanwhile. */

@@ -8,7 +8,7 @@ describe(VersionSeries, () => {
   const gauges = Object.fromEntries(
     Object.entries(QUALITY_GAUGES).map(([key, [name, help, ...label]]) => [
       key,
-      new Gauge({ name, help, labelNames: ['model', 'model_version', ...label], registers: [registry] }),
+      new Gauge({ name, help, labelNames: ['model', 'version', ...label], registers: [registry] }),
     ]),
   ) as unknown as Readonly<Record<QualityGauge, Gauge>>;
   const told = async (): Promise<readonly string[]> =>
@@ -33,7 +33,7 @@ describe(VersionSeries, () => {
   it('tells of what is new, and takes away what is not true any more', async () => {
     series.show(1, { mae: 1, rmse: 2, directionalAccuracy: 0.5 }, [{ feature: 'a', psi: 0.1 }, { feature: 'b', psi: null }]); // prettier-ignore
     series.show(1, { mae: 3, rmse: 2, directionalAccuracy: 0.5 }, [{ feature: 'c', psi: 0.3 }]);
-    const labels = 'model="m",model_version="2"';
+    const labels = 'model="m",version="2"';
     expect(await told()).toEqual([
       `model_directional_accuracy_ratio{${labels}} 0.5`,
       `model_feedback_window_items{${labels}} 1`,

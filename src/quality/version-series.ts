@@ -40,7 +40,7 @@ type Gauges = Readonly<Record<QualityGauge, Gauge>>;
 
 /** What Prometheus is told of one version: all that was told before and is not any more is taken away. */
 export class VersionSeries {
-  private readonly labels: { readonly model: string; readonly model_version: string };
+  private readonly labels: { readonly model: string; readonly version: string };
   private readonly told = new Map<string, ToldSeries>();
   private round = 0;
 
@@ -48,7 +48,7 @@ export class VersionSeries {
     { model, version }: VersionRecord,
     private readonly gauges: Gauges,
   ) {
-    this.labels = { model, model_version: String(version) };
+    this.labels = { model, version: String(version) };
   }
 
   show(items: number, figures: ClassificationFigures | RegressionFigures | undefined, drift: readonly FeatureDrift[]): void {

@@ -116,17 +116,17 @@ describe('what came true', () => {
       },
     });
     expect(await series()).toEqual({
-      'model_feedback_total{model="iris",model_version="1"}': 4,
-      'model_feedback_window_items{model="iris",model_version="1"}': 4,
-      'model_accuracy_ratio{model="iris",model_version="1"}': 0.75,
-      'model_macro_precision_ratio{model="iris",model_version="1"}': (0.5 + 1 + 1) / 3,
-      'model_macro_recall_ratio{model="iris",model_version="1"}': (1 + 0.5 + 1) / 3,
-      'model_precision_ratio{model="iris",model_version="1",class="setosa"}': 0.5,
-      'model_precision_ratio{model="iris",model_version="1",class="virginica"}': 1,
-      'model_precision_ratio{model="iris",model_version="1",class="versicolor"}': 1,
-      'model_recall_ratio{model="iris",model_version="1",class="setosa"}': 1,
-      'model_recall_ratio{model="iris",model_version="1",class="virginica"}': 0.5,
-      'model_recall_ratio{model="iris",model_version="1",class="versicolor"}': 1,
+      'model_feedback_total{model="iris",version="1"}': 4,
+      'model_feedback_window_items{model="iris",version="1"}': 4,
+      'model_accuracy_ratio{model="iris",version="1"}': 0.75,
+      'model_macro_precision_ratio{model="iris",version="1"}': (0.5 + 1 + 1) / 3,
+      'model_macro_recall_ratio{model="iris",version="1"}': (1 + 0.5 + 1) / 3,
+      'model_precision_ratio{model="iris",version="1",class="setosa"}': 0.5,
+      'model_precision_ratio{model="iris",version="1",class="virginica"}': 1,
+      'model_precision_ratio{model="iris",version="1",class="versicolor"}': 1,
+      'model_recall_ratio{model="iris",version="1",class="setosa"}': 1,
+      'model_recall_ratio{model="iris",version="1",class="virginica"}': 0.5,
+      'model_recall_ratio{model="iris",version="1",class="versicolor"}': 1,
     });
   });
 
@@ -139,11 +139,11 @@ describe('what came true', () => {
     const figures = { mae: 3.5, rmse: Math.sqrt((9 + 16) / 2), directionalAccuracy: 0.5 };
     expect((await qualityOf('cars')).versions[0]?.feedback).toEqual({ task: 'regression', received: 20, window: 10, figures });
     expect(await series()).toEqual({
-      'model_feedback_total{model="cars",model_version="1"}': 20,
-      'model_feedback_window_items{model="cars",model_version="1"}': 10,
-      'model_mae{model="cars",model_version="1"}': 3.5,
-      'model_rmse{model="cars",model_version="1"}': figures.rmse,
-      'model_directional_accuracy_ratio{model="cars",model_version="1"}': 0.5,
+      'model_feedback_total{model="cars",version="1"}': 20,
+      'model_feedback_window_items{model="cars",version="1"}': 10,
+      'model_mae{model="cars",version="1"}': 3.5,
+      'model_rmse{model="cars",version="1"}': figures.rmse,
+      'model_directional_accuracy_ratio{model="cars",version="1"}': 0.5,
     });
   });
 
@@ -153,7 +153,7 @@ describe('what came true', () => {
     const item = { model: 'iris', version: 1, prediction: 'setosa', actual: 'setosa' };
     await Promise.all(Array.from({ length: 50 }, (_, at) => tell(Array.from({ length: at + 1 }, () => item)).expect(200)));
     expect((await qualityOf('iris')).versions[0]?.feedback).toMatchObject({ received: 1275, window: 300 });
-    expect(await series()).toMatchObject({ 'model_feedback_total{model="iris",model_version="1"}': 1275 });
+    expect(await series()).toMatchObject({ 'model_feedback_total{model="iris",version="1"}': 1275 });
   });
 
   it('is refused whole where one is wrong', async () => {
@@ -187,7 +187,7 @@ describe('what came true', () => {
     await app.predict('iris', { instances: [Array(8).fill(1)] }, '?version=2').expect(200);
     await app.request().delete('/api/v1/models/iris/versions/2').expect(204);
     expect((await qualityOf('iris')).versions.map(({ version }) => version)).toEqual([1]);
-    expect(Object.keys(await series()).filter((name) => name.includes('model_version="2"'))).toEqual([]);
+    expect(Object.keys(await series()).filter((name) => name.includes('version="2"'))).toEqual([]);
     await tell({ model: 'iris', version: 2, prediction: 1, actual: 1 }).expect(404);
     await app.request().post('/api/v1/models/iris/versions/2/undelete').expect(200);
     expect((await qualityOf('iris')).versions.map(({ version }) => version)).toEqual([1]);
@@ -264,7 +264,7 @@ describeBothWays('the drift of inputs', (way) => {
     expect(await psiOf('line')).toBeLessThan(0.1);
     await send(spread(300, 0.4));
     expect(await psiOf('line')).toBeGreaterThan(0.25);
-    const told = (await series())['model_input_drift_psi{model="line",model_version="1",feature="x"}'];
+    const told = (await series())['model_input_drift_psi{model="line",version="1",feature="x"}'];
     expect(told).toBe(await psiOf('line'));
   });
 

@@ -98,6 +98,7 @@ async function doEverything(server: ServerProcess, redis: RedisProcess, backups:
   await server.serve('endless', endlessLoop(), { deadlineMs: 300 });
   await keepAndForget(server, redis);
   await fail(server);
+  await comeTrue(server);
   await backUp(server, backups);
   await breakThings(server);
 }
@@ -128,6 +129,16 @@ async function fail(server: ServerProcess): Promise<void> {
   const endless = [1, 2, 3].map((x) => server.predict('endless', { instances: [[x]] }));
   expect((await Promise.all(endless)).map(({ status }) => status).sort()).toEqual([429, 429, 504]);
   expect((await sendRaw(server.origin, 'no request\r\n\r\n')).statuses).toEqual([400]);
+}
+
+/** Outcomes of a classifier and of a regressor, and inputs that are not what they were. */
+async function comeTrue(server: ServerProcess): Promise<void> {
+  await server.serve('kind', linear([[1, 2]]), { task: 'classification', labels: ['low', 'high'] });
+  const baseline = { x: { edges: [0], shares: [0.5, 0.5] } };
+  await server.serve('slope', linear([[2]]), { task: 'regression', featureNames: ['x'], baseline });
+  const items = Array.from({ length: 300 }, (_, x) => ({ model: 'slope', version: 1, prediction: 2 * x, actual: x, features: { x } }));
+  const told = [{ model: 'kind', version: 1, prediction: 'low', actual: 'high' }, ...items];
+  expect((await server.ask('POST', '/api/v1/feedback', told)).status).toBe(200);
 }
 
 /** One that goes well, a prune and a drill; and where its place is broken a drill that fails, and one that cannot be written. */

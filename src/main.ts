@@ -1,85 +1,24 @@
 #!/usr/bin/env node
 import './config/node-version'; // before anything that an old Node could not even load
-// Between the imports, which take their time: who stops a server that still loads its modules ends it well, as nothing has been begun;
+// Before the imports, which take their time: who stops a server that still loads its modules ends it well, as nothing has been begun;
 // only while Node itself boots does a signal end it as a failure. A command that has not begun is ended by the signal itself, as any other.
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 const endWell = (): never => process.exit(0);
-if (process.argv.length === 2) for (const signal of SIGNALS) process.on(signal, endWell);
+const command = process.argv.slice(2);
+if (command.length === 0) for (const signal of SIGNALS) process.on(signal, endWell);
 
 import 'reflect-metadata';
-import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Logger } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import type { NestExpressApplication } from '@nestjs/platform-express';
-import { NativeLogger } from 'nestjs-pino';
-import { AppModule } from './app.module';
-import { KeyRing } from './auth/key-ring';
-import { runCommand } from './cli/command-line';
-import { HttpConfig } from './config/app-config';
-import { BadConfiguration } from './config/config.errors';
-import { AppError } from './errors/app-error';
-import { hasCode } from './errors/has-code';
-import { HttpAdapter } from './http/http.adapter';
-import { APPLICATION_OPTIONS, applyHttpPipeline } from './http/http-pipeline';
-import { BringUp } from './models/serving/bring-up';
-
-const EX_CONFIG = 78;
-
-/** For people: standard output is for the log, one JSON object a line. */
-function say(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
-
-async function start(): Promise<void> {
-  // flushed by hand: a creation that fails would flush to Nest's own logger, as coloured text
-  const app = await NestFactory.create<NestExpressApplication>(AppModule, new HttpAdapter(), {
-    ...APPLICATION_OPTIONS,
-    autoFlushLogs: false,
-  });
-  app.useLogger(app.get(NativeLogger));
-  app.flushLogs();
-  applyHttpPipeline(app);
-  await turn(); // a signal that came while modules were loaded is heard only now
-  app.enableShutdownHooks([...SIGNALS], { useProcessExit: true });
-  for (const signal of SIGNALS) process.off(signal, endWell);
-  const { host, port } = app.get(HttpConfig);
-  await app.listen(port, host);
-  const { port: open } = app.getHttpServer().address() as AddressInfo;
-  const origin = `http://${host.includes(':') ? `[${host}]` : host}:${open}`;
-  say(`analytics-api listens on ${origin}, its documentation is ${origin}/docs`);
-  const example = await app.get(BringUp).finished;
-  if (example === undefined) return;
-  const key = app.get(KeyRing).required ? ' -H "X-API-Key: $API_KEY"' : '';
-  say(`The registry was empty: the example model "${example.model}" is published and in production. Try it:\n`);
-  say(`curl -s ${origin}/api/v1/predict/${example.model} -H 'Content-Type: application/json'${key} -d '${example.request}'\n`);
-}
-
-/** A start that failed: one clear line where the reason is known, everything where it is not. */
-function fail(error: unknown): never {
-  if (error instanceof BadConfiguration) {
-    say(error.message);
-    process.exit(EX_CONFIG);
-  }
-  if (hasCode(error, 'EADDRINUSE')) {
-    const { address, port } = error as { address: string; port: number };
-    say(`The port ${port} on ${address} is taken: end what uses it, or set PORT to another`);
-  } else say(`The start failed: ${reasonOf(error)}`);
-  process.exit(1);
-}
-
-/** What this house or the system refuses needs no stack: the message says what to mend. */
-function reasonOf(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return String(error);
-  return error instanceof AppError || 'syscall' in error ? error.message : error.stack;
-}
 
 /** Runs a command. The first signal asks it to end, and it leaves nothing half done; the second ends it where it stands. */
-async function run(command: readonly string[]): Promise<void> {
+async function run(): Promise<void> {
+  const { runCommand } = await import('./cli/command-line.js');
+  const { Logger } = await import('@nestjs/common');
   await turn(); // a signal that came while modules were loaded is heard only now
   const stop = new AbortController();
   for (const signal of SIGNALS) process.once(signal, () => stop.abort());
   const { stdout, stderr } = process;
+  const say = (text: string): void => void stderr.write(`${text}\n`);
   const terminal = stderr.isTTY ? { terminal: (text: string): void => void stderr.write(text) } : {};
   Logger.overrideLogger(false); // standard output is for what was asked for
   const code = await runCommand(command, { out: (line) => stdout.write(`${line}\n`), err: say, bytes: stdout, ...terminal }, stop.signal);
@@ -87,6 +26,6 @@ async function run(command: readonly string[]): Promise<void> {
   process.exitCode = code;
 }
 
-const command = process.argv.slice(2);
-if (command.length === 0) start().catch(fail);
-else void run(command);
+// a command does without the server's modules: they take longer to load than most commands to run
+if (command.length > 0) void run();
+else void import('./serve.js').then(({ serve }) => serve(SIGNALS, endWell));

@@ -5,7 +5,7 @@ import ts from 'typescript';
 /** The house, ground floor first. A room may import the rooms before it, never the ones after it. */
 const FLOORS = [
   ...['errors', 'config', 'logging', 'metrics', 'wire', 'storage', 'auth', 'cache', 'runtime', 'models', 'inference', 'quality', 'backup'],
-  ...['protocols', 'health', 'dashboard', 'http', 'cli', 'app.module', 'main'],
+  ...['protocols', 'health', 'dashboard', 'http', 'cli', 'app.module', 'serve', 'main'],
 ];
 
 /** The face of each room: what other rooms may import. A module file may be imported by another module file only. */
@@ -118,13 +118,13 @@ const files: readonly SourceFile[] = readdirSync(SRC, { recursive: true, encodin
   .map((name) => {
     const text = readFileSync(join(SRC, name), 'utf8');
     const path = name.split(sep).join('/').slice(0, -'.ts'.length);
-    const targets = ts.preProcessFile(text).importedFiles.map((file) => file.fileName);
+    const targets = ts.preProcessFile(text).importedFiles.map((file) => file.fileName.replace(/\.js$/, ''));
     const imports = targets.filter((target) => target.startsWith('.')).map((target) => posix.join(posix.dirname(path), target));
     return { path, text, imports };
   });
 
 const roomOf = (path: string): string => path.split('/')[0] as string;
-const isWiring = (path: string): boolean => path.endsWith('.module') || path === 'main';
+const isWiring = (path: string): boolean => path.endsWith('.module') || path === 'main' || path === 'serve';
 const isFace = (path: string): boolean => FACES[roomOf(path)]?.includes(posix.basename(path)) ?? false;
 const crossings = files.flatMap(({ path, imports }) =>
   imports.filter((to) => roomOf(to) !== roomOf(path)).map((to) => ({ from: path, to })),

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { linear } from '../onnx/models';
+import { until } from '../process/processes';
 import { engine, HARDENED, IMAGE, NETWORK, PORT } from './engine';
 
 /** A copy of the project, and `docker` as the documents say it: `npm run test:container` makes both. */
@@ -11,6 +12,8 @@ const describeWithCompose = existsSync(PROJECT) ? describe : describe.skip;
 /** Not the port that the documents name: a server may be there already. */
 const HERE = 4191;
 const ORIGIN = `http://127.0.0.1:${HERE}`;
+const PROMETHEUS = '127.0.0.1:4192';
+const ALERTMANAGER = '127.0.0.1:4193';
 const FEATURES = { sepal_length_cm: 5.1, sepal_width_cm: 3.5, petal_length_cm: 1.4, petal_width_cm: 0.2 };
 const MEBIBYTE = 2 ** 20;
 const BLOCK_MS = 120_000;
@@ -25,7 +28,8 @@ function blocksOf(document: string, text: string): readonly string[] {
 
 /** Runs commands as a reader would paste them, but for port and volumes, which may be taken here. @returns what they wrote to standard output */
 async function paste(commands: string): Promise<string> {
-  const env = { ...process.env, PUBLISH: `127.0.0.1:${HERE}` };
+  const published = { PUBLISH: `127.0.0.1:${HERE}`, PROMETHEUS_PUBLISH: PROMETHEUS, ALERTMANAGER_PUBLISH: ALERTMANAGER };
+  const env = { ...process.env, ...published };
   const text = commands.replaceAll('127.0.0.1:4100', `127.0.0.1:${HERE}`).replaceAll(/analytics-api-(?=\w+:)/g, 'analytics-api-test-');
   return (await run('bash', ['-euo', 'pipefail', '-c', text], { cwd: PROJECT, env, timeout: BLOCK_MS })).stdout;
 }
@@ -44,7 +48,7 @@ const predict = async (model: string, body: object, key = ''): Promise<unknown> 
 
 describeWithCompose('the compose stack', () => {
   jest.setTimeout(BLOCK_MS);
-  afterAll(() => paste('docker compose down --volumes'));
+  afterAll(() => paste('docker compose --profile monitoring down --volumes'));
 
   it('is up and predicting after the two commands of the README', async () => {
     const blocks = blocksOf('README.md', 'docker compose up');
@@ -77,6 +81,31 @@ describeWithCompose('the compose stack', () => {
     expect(await engine('inspect', '--format={{.State.Health.Status}}', await idOf('redis'))).toBe('healthy');
     const ping = `require('node:net').connect(6379, 'redis').on('data', (said) => { console.log(String(said).trim()); process.exit(); }).write('PING\\r\\n')`;
     expect(await inService(`node -e "${ping}"`)).toBe('+PONG');
+  });
+
+  it('is watched by Prometheus and Alertmanager where the profile is asked for, with every rule and no published port but on loopback', async () => {
+    const [block] = blocksOf('docs/MONITORING.md', '--profile monitoring up');
+    // Grafana's image cannot be had everywhere; of the others there are stand-ins
+    await paste(`${block!.trim()} prometheus alertmanager`);
+    const ask = async (path: string): Promise<any> => (await fetch(`http://${PROMETHEUS}/api/v1/${path}`)).json(); // oxlint-disable-line typescript/no-explicit-any
+    await until('both are scraped', async () => (await ask('query?query=up==1')).data.result.length === 3, BLOCK_MS / 2);
+    const { data } = await ask('query?query=up');
+    expect(data.result.map(({ metric, value }: { metric: { job: string }; value: unknown[] }) => [metric.job, value[1]]).sort()).toEqual([
+      ['alertmanager', '1'],
+      ['analytics-api', '1'],
+      ['prometheus', '1'],
+    ]);
+    const rules = (await ask('rules')).data.groups.flatMap((group: { rules: readonly { health: string }[] }) => group.rules);
+    expect(rules.length).toBeGreaterThan(50);
+    expect((await ask('alertmanagers')).data.activeAlertmanagers).toHaveLength(1);
+    expect((await fetch(`http://${ALERTMANAGER}/api/v2/alerts`)).status).toBe(200);
+    for (const service of ['prometheus', 'alertmanager']) {
+      const bound = await engine('port', await idOf(service));
+      expect(bound.split('\n').filter((line) => !line.includes('127.0.0.1:'))).toEqual([]);
+      expect(await engine('inspect', '--format={{.HostConfig.ReadonlyRootfs}} {{.State.Health.Status}}', await idOf(service))).toBe(
+        'true healthy',
+      );
+    }
   });
 
   it('writes its log as one JSON object a line', async () => {

@@ -2,7 +2,4 @@
 export const AWAITED_SERIES: ReadonlySet<string> = new Set([
   ...['process_memory_limit_bytes', 'process_cpu_limit_cores', 'engine_hosts_cpu_seconds_total'],
   ...['storage_capacity_bytes', 'backup_free_bytes', 'backup_capacity_bytes', 'model_input_drift_psi'],
-  ...['restore_drill_expected_interval_seconds', 'restore_drill_last_success_timestamp_seconds', 'restore_drill_last_status'],
-  ...['restore_drill_duration_seconds', 'restore_drill_runs_total', 'restore_drill_failures_total'],
-  ...['restore_rto_seconds', 'restore_rto_target_seconds'],
 ]);

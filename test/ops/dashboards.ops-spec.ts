@@ -80,6 +80,7 @@ async function everything(round: number): Promise<void> {
   await forget();
   await server.ask('POST', '/api/v1/backups');
   await server.ask('POST', '/api/v1/backups/latest/verify', {});
+  await server.ask('POST', '/api/v1/backups/drill', {});
   await server.ask('POST', '/api/v1/backups/prune', {});
   await failBackup(round);
   await failUpload();

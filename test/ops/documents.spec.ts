@@ -30,8 +30,6 @@ const commands = all(sources, /\.command\('(\w+)/g);
 const recorded = all(read('ops/prometheus/recording.rules.yml'), /record: (\S+)/g);
 const series = seriesIn(read('docs/METRICS.md') + read('docs/BACKUP.md'));
 const alerts = all(read('ops/prometheus/alerts.rules.yml'), /- alert: (\w+)/g);
-/** Written on other branches. */
-const AWAITED = { settings: ['DRILL_SCHEDULE'], commands: ['drill'], paths: ['/api/v1/backups/drill'] };
 
 /** Paths with a variable part as the sources have them: `{m}`, an example's name and a number are all one. */
 const shapeOf = (path: string): string =>
@@ -47,7 +45,7 @@ describe.each(PAGES)('%s', (path) => {
   });
 
   it('speaks of settings and codes that there are', () => {
-    const known = new Set([...settings, ...asked, ...codes, ...AWAITED.settings, 'MODELS_DIR']);
+    const known = new Set([...settings, ...asked, ...codes, 'MODELS_DIR']);
     const errnos = /^(E[A-Z]{3,}|SIG[A-Z]+|HIT|MISS|COALESCED|BYPASS|READ_ONLY)$/;
     expect(all(text, /`([A-Z][A-Z_]{3,})(?:=[^`]*)?`/g).filter((name) => !known.has(name) && !errnos.test(name))).toEqual([]);
   });
@@ -56,16 +54,14 @@ describe.each(PAGES)('%s', (path) => {
     const ours = all(text, /analytics-api ((?:backup|fsck|keys|examples|[a-z]+) ?[a-z]*)/g).filter((words) =>
       /^(backup|fsck|keys|examples)\b/.test(words),
     );
-    const unknown = ours
-      .flatMap((words) => words.trim().split(' '))
-      .filter((word) => ![...commands, ...AWAITED.commands, 'latest'].includes(word));
+    const unknown = ours.flatMap((words) => words.trim().split(' ')).filter((word) => ![...commands, 'latest'].includes(word));
     expect(unknown).toEqual([]);
     for (const name of all(text, /npm run ([\w:-]+)/g)) expect(Object.keys(packageJson.scripts)).toContain(name);
   });
 
   it('asks paths that the service has', () => {
     const paths = all(text, /(?:127\.0\.0\.1:4100|`(?:GET |POST |DELETE |PUT )?)(\/(?:api|v1|v2|health|metrics|docs)\/?[\w/{}.-]*)/g);
-    const unknown = paths.filter((asking) => !/^\/v[12]$/.test(asking) && !AWAITED.paths.includes(asking) && !routes.has(shapeOf(asking)));
+    const unknown = paths.filter((asking) => !/^\/v[12]$/.test(asking) && !routes.has(shapeOf(asking)));
     expect(unknown).toEqual([]);
   });
 

@@ -123,7 +123,7 @@ describe('analytics-api backup', () => {
       await taken(place);
       let done = 1;
       for (let time = 0; time < 5; time++) {
-        const { code, signal, stdout } = await interrupted(place, ['run', '--rehash', '--json'], 300 + Math.random() * 700);
+        const { code, signal, stdout } = await interrupted(place, ['run', '--rehash', '--json'], 150 + Math.random() * 650);
         const end = signal ?? String(code);
         expect(['0', '130', 'SIGINT']).toContain(end);
         expect(end === '130' ? JSON.parse(stdout) : INTERRUPTED).toEqual(INTERRUPTED);
@@ -140,7 +140,7 @@ describe('analytics-api backup', () => {
       const folder = mkdtempSync(join(scratch, 'interrupted-'));
       for (let time = 0; time < 3; time++) {
         const file = join(folder, `${time}.tar.gz`);
-        const { code } = await interrupted(place, ['export', 'latest', '--output', file, '--json'], 300 + Math.random() * 600);
+        const { code } = await interrupted(place, ['export', 'latest', '--output', file, '--json'], 150 + Math.random() * 550);
         if (code === 0) execFileSync('tar', ['-tzf', file], { stdio: 'ignore' });
         expect(readdirSync(folder)).toEqual(code === 0 ? [`${time}.tar.gz`] : []);
         await rm(file, { force: true });

@@ -113,7 +113,7 @@ describe('a start', () => {
   });
 
   it('leaves a command to be ended by its signal', async () => {
-    const env = { NODE_OPTIONS: signalAt('./app.module', 'SIGINT'), PATH: '/nowhere' };
+    const env = { NODE_OPTIONS: signalAt('./backup.command', 'SIGINT'), PATH: '/nowhere' };
     const main = join(__dirname, '..', '..', 'dist', 'main.js');
     await expect(promisify(execFile)(process.execPath, [main, '--help'], { env })).rejects.toMatchObject({ signal: 'SIGINT' });
   });

@@ -38,7 +38,7 @@ async function houseOn(models, backupsDir, settings = {}) {
   const { SnapshotTaker } = dist('backup/snapshot/snapshot-taker');
   const state = new RegistryState();
   const log = new FileEventLog(models);
-  const journal = new RegistryJournal(log, state);
+  const journal = new RegistryJournal(log, state, new FileBlobStore(models));
   await journal.readOn();
   const config = Object.assign(new BackupConfig(), { backupsDir, ...settings });
   const seal = new SnapshotSeal(config);

@@ -223,7 +223,7 @@ function writeLog(root, events) {
 }
 
 async function foldedJournal(root) {
-  const journal = new RegistryJournal(new FileEventLog(root), new RegistryState());
+  const journal = new RegistryJournal(new FileEventLog(root), new RegistryState(), new FileBlobStore(root));
   await journal.onModuleInit();
   return journal;
 }

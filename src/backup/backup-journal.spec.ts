@@ -1,10 +1,11 @@
 import { mkdtempSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import fs, { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { BackupPlace } from '../../test/backup/backup-place';
 import { DurableFiles } from '../storage/durable-files';
+import { volumeOf } from '../storage/free-space';
 import type { BackupFigures } from './backup-figures';
 
 const HOUR_MS = 3_600_000;
@@ -53,6 +54,22 @@ describe('BackupJournal', () => {
     expect(await worries()).toEqual([]);
     later(2 * DAY_MS);
     expect(await worries()).toEqual(['the newest verified snapshot is older than two intervals of the schedule']);
+  });
+
+  it('tells how full the volume is, of a folder that is not there yet and of a log that is damaged too, and makes no folder', async () => {
+    await place.journal.tick();
+    const { totalBytes } = await volumeOf(root);
+    expect(await place.counted('backup_capacity_bytes')).toEqual([{}, totalBytes]);
+    expect(await readdir(root)).not.toContain('backups');
+    await place.backup('one');
+    jest.spyOn(place.log, 'read').mockImplementation(() => {
+      throw new Error('damaged');
+    });
+    const statfs = jest.spyOn(fs, 'statfs').mockResolvedValue({ bsize: 4096, blocks: 100, bfree: 20, bavail: 10 } as never);
+    await place.journal.tick();
+    statfs.mockRestore();
+    expect(await place.counted('backup_free_bytes')).toEqual([{}, 40_960]);
+    expect(await place.counted('backup_capacity_bytes')).toEqual([{}, 409_600]);
   });
 
   it('counts from the newest cut that is verified, and no other', async () => {

@@ -2,6 +2,7 @@ import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationB
 import { BackupConfig } from '../config/app-config';
 import { hasCode } from '../errors/has-code';
 import { BackupLog, RegistryLog } from '../storage/event-log.port';
+import { volumeOf } from '../storage/free-space';
 import { type BackupFigures, figuresOf, type RunOutcome, worriesOf } from './backup-figures';
 import { BackupMetrics } from './backup.metrics';
 import { FollowedLog } from './followed-log';
@@ -111,6 +112,7 @@ export class BackupJournal implements OnApplicationBootstrap, BeforeApplicationS
 
   private async refresh(): Promise<void> {
     try {
+      this.metrics.showVolume(await volumeOf(this.config.backupsDir)); // first: a log that is damaged takes room as well
       if (this.ticks++ % LOOKS_EVERY === 0) await this.look();
       const now = new Date();
       this.metrics.show(await this.figures(now), this.coverage.ratio(now));

@@ -1,5 +1,6 @@
 import { getToken, makeCounterProvider, makeGaugeProvider } from '@willsoto/nestjs-prometheus';
 import type { Counter, Gauge } from 'prom-client';
+import type { Volume } from '../storage/free-space';
 import type { BackupFigures, RunOutcome } from './backup-figures';
 import type { PruneReport } from './retention/pruner';
 
@@ -20,6 +21,8 @@ export const GAUGES = {
   future: ['backup_future_snapshots', 'Snapshots dated after now: while there are any, none is deleted.'],
   oldestUnverified: ['backup_oldest_unverified_seconds', 'Age of the oldest snapshot that is not verified; 0: there is none.'],
   coverage: ['backup_verify_coverage_ratio', 'Share of the stored objects that was read and found good in the last 30 days.'],
+  free: ['backup_free_bytes', 'Bytes that may still be written to the volume of the backups.'],
+  capacity: ['backup_capacity_bytes', 'Size of that volume.'],
   status: ['backup_last_status', '1 where the last run of this process was good, 0 where it failed; 1 before the first.'],
 } as const;
 
@@ -51,7 +54,7 @@ export class BackupMetrics {
   /** @param coverage 0 to 1 */
   show(figures: BackupFigures, coverage: number): void {
     const { lastSuccess, lastVerified } = figures;
-    const values: Readonly<Record<Exclude<GaugeKey, 'status'>, number>> = {
+    const values: Readonly<Record<Exclude<GaugeKey, 'status' | 'free' | 'capacity'>, number>> = {
       lastSuccess: secondsOf(lastSuccess?.finishedAt),
       lastVerified: secondsOf(lastVerified?.at),
       rpo: figures.rpoSeconds,
@@ -69,6 +72,11 @@ export class BackupMetrics {
       coverage,
     };
     for (const [key, value] of Object.entries(values)) this.gauges[key as GaugeKey].set(value);
+  }
+
+  showVolume({ freeBytes, totalBytes }: Volume): void {
+    this.gauges.free.set(freeBytes);
+    this.gauges.capacity.set(totalBytes);
   }
 
   showStatus(good: boolean): void {

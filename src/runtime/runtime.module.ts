@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { ContainerMetrics } from './container.metrics';
 import { HostRuntime } from './host.runtime';
 import { EngineSupervisor } from './hosts/engine-supervisor';
 import { HostMetrics } from './hosts/host.metrics';
@@ -12,6 +13,7 @@ import { RUNTIME_METRICS, RuntimeMetrics } from './runtime.metrics';
   providers: [
     ...RUNTIME_METRICS,
     RuntimeMetrics,
+    ContainerMetrics,
     HostLauncher,
     EngineSupervisor,
     HostMetrics,

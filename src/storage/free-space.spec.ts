@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeOn, Volumes } from '../../test/crash/power-cut-volumes';
 import { FileBlobStore } from './file-blob.store';
-import { FreeSpace } from './free-space';
+import { FreeSpace, volumeOf } from './free-space';
 import { NoSpace } from './storage.errors';
 
 const MIB = 2 ** 20;
@@ -66,6 +66,12 @@ describe(FreeSpace, () => {
     expect(freeBytes).toBeGreaterThan(0);
     expect(totalBytes).toBeGreaterThanOrEqual(freeBytes);
   });
+
+  it('is asked for a volume without making anything on it: a mount that is gone must not come back as a folder', async () => {
+    expect((await volumeOf(join(scratch, 'gone', 'models'))).totalBytes).toBe((await volumeOf(scratch)).totalBytes);
+    expect(await readdir(scratch)).not.toContain('gone');
+    expect((await volumeOf('never-there')).totalBytes).toBe((await volumeOf('.')).totalBytes);
+  });
 });
 
 const [describeHere, note] = describeOn('tmpfs');
@@ -89,6 +95,7 @@ describeHere(`a volume of 40 MiB${note}`, () => {
     await writeFile(join(root, 'others'), Buffer.alloc(30 * MIB));
     const space = new FreeSpace(root, 'auto');
     expect(await space.volume()).toEqual({ freeBytes: 10 * MIB, totalBytes: 40 * MIB });
+    expect(await volumeOf(join(root, 'not', 'yet'))).toEqual({ freeBytes: 10 * MIB, totalBytes: 40 * MIB });
     await space.require(6 * MIB);
     await expect(space.require(6 * MIB + 1)).rejects.toBeInstanceOf(NoSpace);
   });

@@ -1,14 +1,30 @@
 import { mkdir, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { StorageConfig } from '../config/app-config';
 import { hasCode } from '../errors/has-code';
 import { NoSpace } from './storage.errors';
 
 const GIB = 2 ** 30;
 
-/** How full the volume is, in bytes. */
+/** How full a volume is, in bytes: what an ordinary user may still write (`bavail`), and its size. */
 export interface Volume {
   readonly freeBytes: number;
   readonly totalBytes: number;
+}
+
+/** The volume that a folder lies on, or would lie on where it is not there yet. @throws the error of the disk */
+export async function volumeOf(folder: string): Promise<Volume> {
+  try {
+    return await measured(folder);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT') || dirname(folder) === folder) throw error;
+    return volumeOf(dirname(folder));
+  }
+}
+
+async function measured(folder: string): Promise<Volume> {
+  const { bavail, blocks, bsize } = await statfs(folder);
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
 }
 
 /** What a setting says must stay free. */
@@ -49,13 +65,12 @@ export class FreeSpace {
     return () => void (this.promised -= bytes);
   }
 
-  /** What an ordinary user may still write (`bavail`), and the size of the volume. */
+  /** Makes the folder where it is not there yet. */
   async volume(): Promise<Volume> {
-    const { bavail, blocks, bsize } = await statfs(this.root).catch(async (error: unknown) => {
+    return measured(this.root).catch(async (error: unknown) => {
       if (!hasCode(error, 'ENOENT')) throw error;
       await mkdir(this.root, { recursive: true });
-      return statfs(this.root);
+      return measured(this.root);
     });
-    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
   }
 }

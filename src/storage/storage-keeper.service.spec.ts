@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import fs, { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { describeOn, Volumes } from '../../test/crash/power-cut-volumes';
+import { until } from '../../test/process/processes';
 import { StorageConfig } from '../config/app-config';
 import { DurableFiles } from './durable-files';
 import { SELF } from './staging-owner';
@@ -23,6 +24,7 @@ function keeperOf(modelsDir: string, settings: Partial<StorageConfig> = {}) {
     new Histogram(of('fsync')),
     new Counter({ ...of('failures'), labelNames: ['errno'] }),
     new Gauge(of('free')),
+    new Gauge(of('capacity')),
     new Counter(of('swept')),
     new Gauge(of('damaged')),
   );
@@ -115,6 +117,15 @@ describe(StorageKeeper, () => {
     expect(await figure('free')).toBeGreaterThan(2 ** 20);
   });
 
+  it('counts a look at a scrape that failed, and goes on telling what was', async () => {
+    const { keeper, figure } = keeperOf(root);
+    await keeper.prepare();
+    const before = await figure('capacity');
+    const statfs = jest.spyOn(fs, 'statfs').mockRejectedValue(Object.assign(new Error('EIO'), { code: 'EIO' }));
+    await until('it is counted', async () => (await figure('capacity')) === before && ((await figure('failures')) ?? 0) > 0);
+    statfs.mockRestore();
+  });
+
   it('lets the caller know that a later sweep failed', async () => {
     const { keeper } = keeperOf(root);
     await keeper.prepare();
@@ -149,11 +160,21 @@ describeHere(`${StorageKeeper.name} on real volumes${note}`, () => {
     const { keeper, figure } = keeperOf(root);
     await keeper.prepare();
     expect(keeper.selfTest?.safe).toBe(false);
-    expect(await figure('free')).toBe(0);
+    expect([await figure('free'), await figure('capacity')]).toEqual([0, 2 ** 18]);
     await rm(others);
     await keeper.sweep();
     expect(keeper.selfTest?.safe).toBe(true);
     expect(await figure('free')).toBe(2 ** 18);
+  });
+
+  it('looks again at each scrape, and tells it at the next', async () => {
+    const root = await volumes.tmpfs('size=1m');
+    const { keeper, figure } = keeperOf(root);
+    await keeper.prepare();
+    await writeFile(join(root, 'others'), Buffer.alloc(2 ** 19));
+    await until('it is told', async () => (await figure('free')) === 2 ** 19);
+    await rm(join(root, 'others'));
+    await until('it is told', async () => (await figure('free')) === 2 ** 20);
   });
 
   it('makes room first on a volume that lost uploads have filled', async () => {

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { StorageConfig } from '../config/app-config';
 import { DurableFiles } from './durable-files';
-import { FreeSpace } from './free-space';
+import { volumeOf } from './free-space';
 import { type SelfTest, testFileSystem } from './self-test';
 import { sweepStaging } from './staging-sweep';
 import { StorageMetrics } from './storage.metrics';
@@ -13,11 +13,14 @@ const HOUR_MS = 3_600_000;
 export class StorageKeeper {
   private readonly logger = new Logger(StorageKeeper.name);
   private result: SelfTest | undefined;
+  private looking: Promise<void> | undefined;
 
   constructor(
     private readonly config: StorageConfig,
     private readonly metrics: StorageMetrics,
-  ) {}
+  ) {
+    for (const gauge of [metrics.freeBytes, metrics.capacityBytes]) Object.assign(gauge, { collect: () => this.lookAgain() });
+  }
 
   /** Before anything is written. A file system that fails the test can still be read: the registry starts, and takes no changes. */
   async prepare(): Promise<void> {
@@ -55,7 +58,16 @@ export class StorageKeeper {
   }
 
   private async measure(): Promise<void> {
-    const { freeBytes } = await new FreeSpace(this.config.modelsDir, 0).volume();
+    const { freeBytes, totalBytes } = await volumeOf(this.config.modelsDir);
     this.metrics.freeBytes.set(freeBytes);
+    this.metrics.capacityBytes.set(totalBytes);
+  }
+
+  /** Who reads the figures is told the last look and starts the next: a volume that hangs keeps nobody from the other figures. */
+  private lookAgain(): void {
+    if (this.result === undefined) return; // not before the start
+    this.looking ??= this.measure()
+      .catch((error: NodeJS.ErrnoException) => this.metrics.countFailure(error.code ?? error.name))
+      .finally(() => (this.looking = undefined));
   }
 }

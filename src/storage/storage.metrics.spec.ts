@@ -18,6 +18,7 @@ describe(StorageMetrics, () => {
   it('has these names and types', async () => {
     const types = (await register.metrics()).split('\n').filter((line) => line.startsWith('# TYPE'));
     expect(types.sort()).toEqual([
+      '# TYPE storage_capacity_bytes gauge',
       '# TYPE storage_damaged_blobs gauge',
       '# TYPE storage_failures_total counter',
       '# TYPE storage_free_bytes gauge',

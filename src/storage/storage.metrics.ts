@@ -5,6 +5,7 @@ import type { Counter, Gauge, Histogram } from 'prom-client';
 const FSYNC = 'storage_fsync_duration_seconds';
 const FAILURES = 'storage_failures_total';
 const FREE = 'storage_free_bytes';
+const CAPACITY = 'storage_capacity_bytes';
 const SWEPT = 'storage_staging_swept_bytes_total';
 const DAMAGED = 'storage_damaged_blobs';
 
@@ -17,6 +18,7 @@ export const STORAGE_METRICS = [
   }),
   makeCounterProvider({ name: FAILURES, help: 'System calls of the storage that failed, by error number.', labelNames: ['errno'] }),
   makeGaugeProvider({ name: FREE, help: 'Bytes that may still be written to the volume of the registry.' }),
+  makeGaugeProvider({ name: CAPACITY, help: 'Size of that volume.' }),
   makeCounterProvider({ name: SWEPT, help: 'Bytes of lost uploads that were taken away.' }),
   makeGaugeProvider({ name: DAMAGED, help: 'Blobs whose bytes are not what their name promises, as far as anybody has looked.' }),
 ];
@@ -28,6 +30,7 @@ export class StorageMetrics {
     @InjectMetric(FSYNC) private readonly fsyncs: Histogram,
     @InjectMetric(FAILURES) private readonly failures: Counter,
     @InjectMetric(FREE) readonly freeBytes: Gauge,
+    @InjectMetric(CAPACITY) readonly capacityBytes: Gauge,
     @InjectMetric(SWEPT) readonly sweptBytes: Counter,
     @InjectMetric(DAMAGED) readonly damagedBlobs: Gauge,
   ) {}

@@ -141,7 +141,7 @@ async function main() {
       const { RegistryState } = dist('models/registry/registry-state');
       const { openStorage } = dist('storage/open-storage');
       const { StorageKeeper } = dist('storage/storage-keeper.service');
-      const figures = { sweptBytes: { inc() {} }, freeBytes: { set() {} } };
+      const figures = { sweptBytes: { inc() {} }, freeBytes: { set() {} }, capacityBytes: { set() {} } };
       const keeper = new StorageKeeper(Object.assign(new StorageConfig(), { modelsDir: join(root, folder) }), figures);
       const { log: itsLog, blobs: itsBlobs } = openStorage(join(root, folder));
       const its = new RegistryState();

@@ -14,7 +14,7 @@ const GAUGES = [
     'expected_interval_seconds',
   ],
   ...['last_duration_seconds', 'last_bytes', 'last_new_bytes', 'last_objects', 'last_status', 'snapshots', 'damaged_snapshots'],
-  ...['unsigned_snapshots', 'future_snapshots', 'oldest_unverified_seconds', 'verify_coverage_ratio'],
+  ...['unsigned_snapshots', 'future_snapshots', 'oldest_unverified_seconds', 'verify_coverage_ratio', 'free_bytes', 'capacity_bytes'],
 ];
 const COUNTERS = ['runs', 'failures', 'prunes', 'deleted_snapshots', 'collected_bytes'];
 

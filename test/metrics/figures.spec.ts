@@ -1,3 +1,5 @@
+import { containerCpuCores } from '../../src/runtime/container-cpu';
+import { containerMemoryBytes } from '../../src/runtime/container-memory';
 import { endlessLoop, linear, slowLoop } from '../onnx/models';
 import { hostsOf, until } from '../process/processes';
 import { type ServerProcess, Servers } from '../process/server-process';
@@ -25,6 +27,10 @@ describe('what a server tells', () => {
       'version.deleted': 1,
     });
     expect([told.sum('registry_models'), told.sum('registry_last_event')]).toEqual([2, 9]); // the first event made the registry
+    expect([told.sum('process_memory_limit_bytes'), told.sum('process_cpu_limit_cores')]).toEqual([
+      containerMemoryBytes(),
+      containerCpuCores(),
+    ]);
     expect(told.sum('analytics_api_build_info', { node: process.versions.node })).toBe(1);
   });
 
@@ -63,6 +69,7 @@ describe('what a server tells', () => {
     const told = await scrape(server);
     expect(told.sum('engine_host_kills_total')).toBe(3);
     expect(told.by('engine_host_ends_total', 'how')).toEqual({ SIGKILL: 3 });
+    expect(told.sum('engine_hosts_cpu_seconds_total')).toBeGreaterThan(0.3); // most of which has ended
     expect([told.sum('engine_quarantines_total'), told.sum('engine_quarantined_models')]).toEqual([1, 1]);
     expect((await server.predict('endless', { instances: [[4]] })).body.code).toBe('MODEL_QUARANTINED');
     expect((await server.predict('line', { instances: [[4]] })).status).toBe(200);

@@ -24,6 +24,14 @@ const ENVIRONMENT = { ORT_DISABLE_TELEMETRY: '1', MALLOC_MMAP_THRESHOLD_: `${4 *
 /** A host collects its garbage itself where that is most of what it has: the bytes of a model that the engine has read. */
 const FLAGS = ['--expose-gc'];
 
+/** Of this process, whoever launched them. */
+const running = new Set<number>();
+
+/** The engine hosts of this process that run. */
+export function hostPids(): Iterable<number> {
+  return running;
+}
+
 interface Waiting {
   readonly resolve: (value: never) => void;
   readonly reject: (error: Error) => void;
@@ -59,6 +67,7 @@ export class HostProcess {
       env: ENVIRONMENT,
       stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
     });
+    if (this.child.pid !== undefined) running.add(this.child.pid);
     this.ended = new Promise((resolve) => {
       const end = (how: string): void => {
         this.end(how);
@@ -158,6 +167,7 @@ export class HostProcess {
 
   private end(how: string): void {
     this.alive = false;
+    if (this.child.pid !== undefined) running.delete(this.child.pid);
     for (const { reject } of this.waiting.values()) reject(new EngineCrashed(how));
     this.waiting.clear();
     rmSync(this.folder, { recursive: true, force: true });

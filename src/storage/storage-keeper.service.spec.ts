@@ -124,6 +124,7 @@ describe(StorageKeeper, () => {
     const statfs = jest.spyOn(fs, 'statfs').mockRejectedValue(Object.assign(new Error('EIO'), { code: 'EIO' }));
     await until('it is counted', async () => (await figure('capacity')) === before && ((await figure('failures')) ?? 0) > 0);
     statfs.mockRestore();
+    expect(await figure('capacity')).toBe(before);
   });
 
   it('lets the caller know that a later sweep failed', async () => {
@@ -175,6 +176,7 @@ describeHere(`${StorageKeeper.name} on real volumes${note}`, () => {
     await until('it is told', async () => (await figure('free')) === 2 ** 19);
     await rm(join(root, 'others'));
     await until('it is told', async () => (await figure('free')) === 2 ** 20);
+    expect(await figure('capacity')).toBe(2 ** 20);
   });
 
   it('makes room first on a volume that lost uploads have filled', async () => {

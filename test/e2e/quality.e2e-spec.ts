@@ -4,7 +4,7 @@ import { register } from 'prom-client';
 import { KeyOffice } from '../../src/auth/key-office';
 import { linear } from '../onnx/models';
 import { until } from '../process/processes';
-import { describeBothWays, freshFolder, TestApp } from './test-app';
+import { describeBothWays, freshFolder, itInProcess, TestApp } from './test-app';
 
 const ROOT = join(__dirname, '../..');
 const example = (path: string): Buffer => readFileSync(join(ROOT, 'examples', path));
@@ -213,7 +213,7 @@ describe('what came true', () => {
     expect((await app.request().get('/metrics')).text.split('\n').filter((line) => line.startsWith('model_'))).toHaveLength(before);
   }, 60_000);
 
-  it('is told and shown by whom its models are for', async () => {
+  itInProcess('is told and shown by whom its models are for', async () => {
     const admin = 'the-key-of-the-environment';
     await start({ API_KEY: admin });
     await app.upload('iris', IRIS, { metadata: IRIS_METADATA }).set('X-API-Key', admin).expect(201);

@@ -3,7 +3,7 @@ import { LONG } from './backup-hunt';
 import { Chance } from './power-cut-random';
 import { describeOn, Volumes } from './power-cut-volumes';
 
-const PASSES = LONG ? 10 : 2;
+const PASSES = LONG ? 10 : 3;
 
 const { seed } = Chance;
 const [describeHere, note] = describeOn('tmpfs');

@@ -3,7 +3,7 @@ import { callsOf, CHANGING, chosen, ERRNOS, huntBackupsByKills, LONG, meetBackup
 import { describeTraced, Drivers, inPairs } from './trace-driver';
 
 const HUNT_MS = LONG ? 1_200_000 : 120_000;
-const [SOME_KILLS, SOME_FAULTS] = [6, 10];
+const [SOME_KILLS, SOME_FAULTS] = [12, 12];
 
 /** Three verified snapshots, one of them encrypted, of which one stays; and what a backup left that never came to its end. */
 const THREE = [

@@ -15,7 +15,7 @@ import {
 import { describeTraced, Drivers, inPairs } from './trace-driver';
 
 const HUNT_MS = LONG ? 2_400_000 : 120_000;
-const [SOME_KILLS, SOME_FAULTS] = [30, 8];
+const [SOME_KILLS, SOME_FAULTS] = [30, 12];
 /** What BK-12 of the requirements asks for. */
 const MIN_KILLS = 500;
 

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { access, link, lstat, lutimes, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { access, type FileHandle, link, lstat, lutimes, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { hasCode } from '../errors/has-code';
 import { type BlobInfo, type BlobName, BlobStore, type ListedBlob, type LocalBlob, LOST, type StagedBlob } from './blob-store.port';
 import { discardFile, DurableFiles } from './durable-files';
 import { FreeSpace } from './free-space';
-import { openRegular } from './regular-file';
+import { openRegular, piecesOf } from './regular-file';
 import type { StorageMetrics } from './storage.metrics';
 import { BlobMissing, SourceTooLarge } from './storage.errors';
 
@@ -42,9 +42,16 @@ export class FileBlobStore extends BlobStore {
   }
 
   async open(name: BlobName): Promise<Readable> {
-    const file = await openRegular(this.pathOf(name)).catch((error: unknown) => this.missing(name, error));
-    if (file === undefined) throw new BlobMissing(name);
-    return file.createReadStream();
+    return (await this.opened(name)).createReadStream();
+  }
+
+  async *read(name: BlobName): AsyncIterable<Uint8Array> {
+    const file = await this.opened(name);
+    try {
+      yield* piecesOf(file);
+    } finally {
+      await file.close();
+    }
   }
 
   async local(name: BlobName): Promise<LocalBlob> {
@@ -77,6 +84,12 @@ export class FileBlobStore extends BlobStore {
 
   async remove(name: BlobName): Promise<void> {
     if (BLOB_NAME.test(name)) await rm(this.pathOf(name), { force: true });
+  }
+
+  private async opened(name: BlobName): Promise<FileHandle> {
+    const file = await openRegular(this.pathOf(name)).catch((error: unknown) => this.missing(name, error));
+    if (file === undefined) throw new BlobMissing(name);
+    return file;
   }
 
   private async receive(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {
@@ -162,7 +175,7 @@ export class FileBlobStore extends BlobStore {
       const { size } = await file.stat();
       if (size !== staged.bytes) return false;
       const hash = createHash('sha256');
-      for await (const chunk of file.createReadStream({ autoClose: false })) hash.update(chunk as Buffer);
+      for await (const piece of piecesOf(file)) hash.update(piece);
       if (hash.digest('hex') !== staged.digest) return false;
       await this.files.flush(file);
       return true;
@@ -207,12 +220,14 @@ async function digestOf(path: string, name: BlobName): Promise<{ readonly digest
   const hash = createHash('sha256');
   let bytes = 0;
   try {
-    for await (const chunk of file.createReadStream()) {
-      hash.update(chunk as Buffer);
-      bytes += (chunk as Buffer).length;
+    for await (const piece of piecesOf(file)) {
+      hash.update(piece);
+      bytes += piece.length;
     }
   } catch (error) {
     throw hasCode(error, ...LOST) ? new BlobMissing(name, { cause: error }) : error;
+  } finally {
+    await file.close();
   }
   return { digest: hash.digest('hex'), bytes };
 }

@@ -41,6 +41,10 @@ export class MemoryBlobStore extends BlobStore {
     return Readable.from([this.find(name)]);
   }
 
+  async *read(name: BlobName): AsyncIterable<Uint8Array> {
+    yield Buffer.from(this.find(name));
+  }
+
   async local(name: BlobName): Promise<LocalBlob> {
     return this.temporaryFile(this.find(name));
   }

@@ -32,10 +32,10 @@ export interface BackupSettings {
   readonly runtime?: ModelRuntime;
 }
 
-/** Blobs that count what is written and tell before one is opened. */
+/** Blobs that count what is written and tell before one is read. */
 export class CountedBlobs extends FileBlobStore {
   stagedBytes = 0;
-  beforeOpen: (name: string) => Promise<void> = async () => {};
+  beforeRead: (name: string) => Promise<void> = async () => {};
 
   override async stage(...args: Parameters<FileBlobStore['stage']>): ReturnType<FileBlobStore['stage']> {
     const staged = await super.stage(...args);
@@ -43,9 +43,9 @@ export class CountedBlobs extends FileBlobStore {
     return staged;
   }
 
-  override async open(...args: Parameters<FileBlobStore['open']>): ReturnType<FileBlobStore['open']> {
-    await this.beforeOpen(args[0]);
-    return super.open(...args);
+  override async *read(name: string): AsyncIterable<Uint8Array> {
+    await this.beforeRead(name);
+    yield* super.read(name);
   }
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -30,6 +30,20 @@ export function blobStoreContract(makeStore: () => Promise<BlobStore> | BlobStor
   afterEach(async () => {
     await Promise.all(staged.map((blob) => blob.discard()));
     staged = [];
+  });
+
+  it('is read in pieces that need not last, all of a blob and as much of it as is asked for', async () => {
+    const large = randomBytes(200_000).toString('base64');
+    const { name } = await put(large);
+    let joined = '';
+    for await (const piece of store.read(name)) joined += Buffer.from(piece).toString();
+    expect(joined).toBe(large);
+    for await (const piece of store.read(name)) {
+      expect(large.startsWith(Buffer.from(piece).toString())).toBe(true);
+      break;
+    }
+    const nothing = store.read(sha256('nothing'))[Symbol.asyncIterator]();
+    await expect(nothing.next()).rejects.toBeInstanceOf(BlobMissing);
   });
 
   describe('holding on to stored bytes', () => {

@@ -118,9 +118,9 @@ export class Drilling {
   private async isSound(blobs: BlobStore, name: string): Promise<boolean> {
     const hash = createHash('sha256');
     try {
-      for await (const chunk of await blobs.open(name)) {
+      for await (const chunk of blobs.read(name)) {
         this.options.signal?.throwIfAborted();
-        hash.update(chunk as Uint8Array);
+        hash.update(chunk);
         await this.pace.rest();
       }
     } catch (error) {

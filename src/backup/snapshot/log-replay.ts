@@ -58,7 +58,7 @@ export class LogReplay {
     private readonly inspect: Inspect = () => {},
   ) {}
 
-  /** Takes the next bytes of the log, segment after segment. */
+  /** Takes the next bytes of the log, segment after segment. They may be others afterwards: what is kept of them is a copy. */
   async feed(chunk: Uint8Array): Promise<void> {
     const last = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     let from = 0;
@@ -68,7 +68,7 @@ export class LogReplay {
       if (this.fault === undefined) await this.apply(line);
       from = end + 1;
     }
-    this.keep([...this.rest, last.subarray(from)]);
+    this.keep([...this.rest, Buffer.from(last.subarray(from))]);
   }
 
   /** A segment is over. @returns what is wrong with it */

@@ -77,22 +77,22 @@ interface Piece {
   readonly last: boolean;
 }
 
-/** Cuts a stream into pieces of one size, the last one shorter, or empty where there is nothing at all. */
+/** Cuts a stream into pieces of one size, the last one shorter, or empty where there is nothing at all; each is good until the next is asked for. */
 async function* pieces(source: AsyncIterable<Uint8Array>, size: number): AsyncIterable<Piece> {
-  let held: Uint8Array[] = [];
-  let bytes = 0;
+  const piece = Buffer.allocUnsafe(size);
+  let filled = 0;
   let at = 0;
   for await (const chunk of source) {
-    held.push(chunk);
-    bytes += chunk.length;
-    if (bytes <= size) continue; // a full one may be the last
-    const all = Buffer.concat(held);
-    let begin = 0;
-    for (; bytes - begin > size; begin += size) yield { piece: all.subarray(begin, begin + size), at: at++, last: false };
-    held = [all.subarray(begin)];
-    bytes -= begin;
+    for (let taken = 0; taken < chunk.length;) {
+      if (filled === size) yield { piece, at: at++, last: false }; // not before there is more: a full one may be the last
+      filled %= size;
+      const more = chunk.subarray(taken, taken + size - filled);
+      piece.set(more, filled);
+      filled += more.length;
+      taken += more.length;
+    }
   }
-  yield { piece: Buffer.concat(held), at, last: true };
+  yield { piece: piece.subarray(0, filled), at, last: true };
 }
 
 /** Takes the head off a stream. @throws SnapshotDamaged where it has none */

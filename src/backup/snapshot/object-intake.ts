@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { hasCode } from '../../errors/has-code';
 import type { BackupBlobs, BlobName } from '../../storage/blob-store.port';
 import type { BackupHistory } from './backup-history';
@@ -81,14 +81,16 @@ export class ObjectIntake {
    * @param open its plain bytes; read only where they are not there yet
    * @throws Refusal where they are not what was wanted: then nothing is stored; NoSpace; the error of the source
    */
-  async keep(wanted: Wanted, open: () => Promise<AsyncIterable<unknown>>): Promise<Kept> {
+  async keep(wanted: Wanted, open: () => AsyncIterable<Uint8Array>): Promise<Kept> {
     const there = this.find(wanted);
     if (there !== undefined) return there;
-    const source = exactly(await open(), wanted);
+    const { bytes, sha256 } = wanted;
+    // the store hashes what it takes in: only what is encrypted on the way is hashed before
     const staged = await (this.key === undefined
-      ? this.blobs.stage(source, wanted.bytes)
-      : this.blobs.stage(encrypted(source, this.key, wanted), encryptedBytes(wanted.bytes)));
+      ? this.blobs.stage(exactly(open(), wanted), bytes)
+      : this.blobs.stage(encrypted(exactly(open(), wanted, createHash('sha256')), this.key, wanted), encryptedBytes(bytes)));
     try {
+      if (this.key === undefined && staged.digest !== sha256) throw notWanted(wanted);
       const stored = this.history.blobName(staged.digest);
       await this.blobs.put(staged, stored);
       const kept = { stored, storedBytes: staged.bytes };
@@ -118,21 +120,19 @@ async function ifBelieved(manifest: Promise<SnapshotManifest>, key: BackupKey | 
   }
 }
 
-/** Hands on what is wanted, and fails before its end where it is anything else. */
-async function* exactly(source: AsyncIterable<unknown>, { path, sha256, bytes }: Wanted): AsyncIterable<Uint8Array> {
-  const hash = createHash('sha256');
+/** Hands on what is wanted, and fails before its end where it is more or less of it, or, with a hash, anything else. */
+async function* exactly(source: AsyncIterable<Uint8Array>, wanted: Wanted, hash?: Hash): AsyncIterable<Uint8Array> {
   let read = 0;
   for await (const chunk of source) {
-    hash.update(chunk as Uint8Array);
-    read += (chunk as Uint8Array).length;
-    if (read > bytes) break;
-    yield chunk as Uint8Array;
+    hash?.update(chunk);
+    read += chunk.length;
+    if (read > wanted.bytes) break;
+    yield chunk;
   }
-  if (read !== bytes || hash.digest('hex') !== sha256) {
-    throw new Refusal(
-      'registry-damaged',
-      `the bytes of ${path} are not what its name promises: upload the file again, or delete its version`,
-      [path],
-    );
-  }
+  if (read !== wanted.bytes || (hash !== undefined && hash.digest('hex') !== wanted.sha256)) throw notWanted(wanted);
+}
+
+function notWanted({ path }: Wanted): Refusal {
+  const detail = `the bytes of ${path} are not what its name promises: upload the file again, or delete its version`;
+  return new Refusal('registry-damaged', detail, [path]);
 }

@@ -11,8 +11,8 @@ import { Refusal } from './snapshot-failure';
 import type { EventsObject, SnapshotObject } from './snapshot-manifest';
 import type { TakingSteps } from './taking-steps';
 
-/** So many objects at a time: while one waits for the disk to confirm it, the next is read. */
-const LANES = 4;
+/** So many objects at a time: while one waits for the disk to confirm it, the next is read. More of them leave predictions less of the CPUs. */
+const LANES = 2;
 
 /** Copies what a cut of the registry needs, as far as it is not there yet. */
 export class RegistryCopy {
@@ -37,7 +37,7 @@ export class RegistryCopy {
   private async keepSegment({ bytes, ...segment }: Segment): Promise<EventsObject> {
     const wanted = { kind: 'events', path: segmentPath(segment.first, segment.last), sha256: hashOf(bytes), bytes: bytes.length } as const;
     this.steps.expect(bytes.length);
-    const kept = await this.steps.on(wanted.path, bytes.length, (watch) => this.intake.keep(wanted, async () => watch([bytes])));
+    const kept = await this.steps.on(wanted.path, bytes.length, (watch) => this.intake.keep(wanted, () => watch([bytes])));
     return { ...wanted, ...segment, ...kept };
   }
 
@@ -66,9 +66,7 @@ export class RegistryCopy {
   private async keepBlob(name: BlobName, bytes: number): Promise<SnapshotObject | undefined> {
     const wanted = { kind: 'blob', path: blobPath(name), sha256: name.slice(0, 64), bytes } as const;
     try {
-      const kept = await this.steps.on(wanted.path, bytes, (watch) =>
-        this.intake.keep(wanted, async () => watch(await this.source.open(name))),
-      );
+      const kept = await this.steps.on(wanted.path, bytes, (watch) => this.intake.keep(wanted, () => watch(this.source.read(name))));
       return { ...wanted, ...kept };
     } catch (error) {
       if (hasCode(error, 'BLOB_MISSING')) return undefined;

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import canonicalize from 'canonicalize';
 import { RegistryJournal } from '../../models/registry/registry-journal';
@@ -50,8 +49,8 @@ export class RegistrySource {
   }
 
   /** @throws BlobMissing */
-  open(name: BlobName): Promise<Readable> {
-    return this.blobs.open(name);
+  read(name: BlobName): AsyncIterable<Uint8Array> {
+    return this.blobs.read(name);
   }
 
   /** Whether an event is the one that has this hash. */

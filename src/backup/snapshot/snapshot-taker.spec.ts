@@ -78,7 +78,7 @@ describe('a snapshot', () => {
     await house.take();
     house.blobs.stagedBytes = 0;
     let opened = 0;
-    house.registryBlobs.beforeOpen = async () => void opened++;
+    house.registryBlobs.beforeRead = async () => void opened++;
     const second = await house.take();
     const manifest = await readFile(house.pathOf(second.manifest));
     const event = await readFile(join(house.backups, 'log', '00000000000000000002.json'));
@@ -136,7 +136,7 @@ describe('a snapshot', () => {
     await house.publish('iris', 'kept');
     await house.publish('iris', 'lost');
     let asked = 0;
-    house.registryBlobs.beforeOpen = async () => {
+    house.registryBlobs.beforeRead = async () => {
       if (asked++ > 0) return;
       await house.registry.deletion.deleteModel('iris', { actor: 'bob' });
       await house.registry.collector.collect('bob', { minAgeMs: 0, undeleteMs: -1000 });
@@ -188,7 +188,7 @@ describe('a snapshot', () => {
     const house = await fresh();
     await house.publish('iris', 'one');
     let second: ReturnType<BackupHouse['take']> | undefined;
-    house.registryBlobs.beforeOpen = async () => {
+    house.registryBlobs.beforeRead = async () => {
       if (second !== undefined) return;
       second = house.take();
       await house.publish('iris', 'two');

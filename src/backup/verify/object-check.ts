@@ -24,7 +24,7 @@ export async function readObject(
   const plain = createHash('sha256');
   let bytesRead = 0;
   const counted = async function* (): AsyncIterable<Uint8Array> {
-    for await (const chunk of (await blobs.open(object.stored)) as AsyncIterable<Uint8Array>) {
+    for await (const chunk of blobs.read(object.stored)) {
       bytesRead += chunk.length;
       stored.update(chunk);
       yield chunk;

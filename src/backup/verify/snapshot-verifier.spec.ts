@@ -122,18 +122,18 @@ describe('a verification', () => {
     const house = await fresh();
     await publishMany(house, 2000);
     const record = await house.take();
-    const read: string[] = [];
-    const { open } = house.blobs;
+    const names: string[] = [];
+    const { read } = house.blobs;
     const { objects } = await house.manifests.of(record.id);
-    const spy = jest.spyOn(house.blobs, 'open').mockImplementation(function (this: BackupHouse['blobs'], name) {
-      read.push(name);
-      return open.call(house.blobs, name);
+    const spy = jest.spyOn(house.blobs, 'read').mockImplementation(function (this: BackupHouse['blobs'], name) {
+      names.push(name);
+      return read.call(house.blobs, name);
     });
     const reports: VerifyReport[] = [];
     for (const n of [3, 1, 7, 5, 2, 6, 4]) reports.push(await house.verifier.verify(record.id, { level: 'data', subset: { n, t: 7 } }));
     spy.mockRestore();
     const manifests = new Set([record.manifest]);
-    expect(read.filter((name) => !manifests.has(name)).sort()).toEqual(objects.map(({ stored }) => stored).sort());
+    expect(names.filter((name) => !manifests.has(name)).sort()).toEqual(objects.map(({ stored }) => stored).sort());
     expect(reports.reduce((sum, { objectsRead }) => sum + objectsRead, 0)).toBe(objects.length);
     expect(Math.min(...reports.map(({ objectsRead }) => objectsRead))).toBeGreaterThan(200);
     expect(await house.inventory.find(record.id)).toMatchObject({ verified: { level: 'structure' } });

@@ -168,7 +168,7 @@ async function rewrite(
   name: BlobName,
 ): Promise<{ readonly repaired?: string; readonly refused?: string }> {
   try {
-    const staged = await blobs.stage(await blobs.open(source), Number.MAX_SAFE_INTEGER);
+    const staged = await blobs.stage(blobs.read(source), Number.MAX_SAFE_INTEGER);
     try {
       await blobs.put(staged, name);
       return { repaired: `written again from ${source}` };

@@ -29,10 +29,24 @@ const esmPackages = [
   'commander',
 ];
 
+const covered = process.env.COVERAGE !== undefined; // by the gate, whose tests are run by the README's own command
+// counters that swc puts in cost half of what V8's own coverage does, which tells of every script that a worker ever loaded, file after file
+const counted = {
+  ...typescript,
+  experimental: {
+    customCoverageInstrumentation: {
+      enabled: true,
+      coverageVariable: '__coverage__',
+      compact: false,
+      reportLogic: false,
+      ignoreClassMethods: [],
+      instrumentLog: { level: 'error' },
+    },
+  },
+};
+
 module.exports = {
   rootDir: '.',
-  // V8 tells the coverage of every script that a worker ever loaded, after each file anew: a young one has few
-  ...(process.env.COVERAGE !== undefined && { workerIdleMemoryLimit: '700MB' }),
   maxWorkers: '100%', // a core less, jest's default, is one of two: most tests wait for other processes
   testEnvironment: '<rootDir>/test/env.cjs',
   moduleFileExtensions: ['js', 'json', 'ts'],
@@ -41,11 +55,15 @@ module.exports = {
   // what a container shows needs an engine: `npm run test:container`, which sets E2E_IMAGE
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/crash/', ...(process.env.E2E_IMAGE ? [] : ['<rootDir>/test/container/'])],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
-  transform: { '^.+\\.ts$': ['@swc/jest', typescript], '^.+\\.m?js$': ['@swc/jest', ecmascript] },
+  transform: {
+    ...(covered && { '/src/.+\\.ts$': ['@swc/jest', counted] }),
+    '^.+\\.ts$': ['@swc/jest', typescript],
+    '^.+\\.m?js$': ['@swc/jest', ecmascript],
+  },
   transformIgnorePatterns: [`/node_modules/(?!(${esmPackages.join('|')})/)`],
   testTimeout: 20_000,
-  collectCoverage: process.env.COVERAGE !== undefined, // the gate, whose tests are run by the README's own command
-  coverageProvider: 'v8',
+  collectCoverage: covered,
+  coverageProvider: 'babel',
   // main.ts, what it starts with, and the host's entry run in processes of their own: test/process drives them
   collectCoverageFrom: ['src/**/*.ts', '!src/main.ts', '!src/serve.ts', '!src/runtime/hosts/host.main.ts', '!src/config/node-version.ts'],
   coverageReporters: ['text-summary', 'json-summary', 'lcov'],

@@ -211,15 +211,11 @@ describe(BlobScrub, () => {
       async (code) => {
         const records = [await house.publish('iris', 1), await house.publish('iris', 2), await house.publish('iris', 3)];
         const middle = [...records].sort((a, b) => (a.blob < b.blob ? -1 : 1))[1] as VersionRecord;
-        const { open } = house;
-        jest.spyOn(house, 'open').mockImplementation(async (name) => {
-          if (name !== middle.blob) return open.call(house, name);
-          return Readable.from(
-            (function* () {
-              yield Buffer.from('half');
-              throw Object.assign(new Error(code), { code });
-            })(),
-          );
+        const { read } = house;
+        jest.spyOn(house, 'read').mockImplementation(async function* (name) {
+          if (name !== middle.blob) return yield* read.call(house, name);
+          yield Buffer.from('half');
+          throw Object.assign(new Error(code), { code });
         });
         await house.everything();
         expect(records.map((record) => house.faults.isCorrupt(record))).toEqual(records.map((record) => record === middle));
@@ -240,13 +236,10 @@ describe(BlobScrub, () => {
     it('is none where the bytes were healed while they were read', async () => {
       const record = await house.publish('iris', 1);
       await house.flip(record);
-      const { open } = house;
-      jest.spyOn(house, 'open').mockImplementationOnce(async (name) => {
-        const opened = await open.call(house, name);
-        const bytes = await readFile(house.pathOfBlob(record));
-        await house.flip(record);
-        opened.destroy();
-        return Readable.from([bytes]); // what was there before
+      const { read } = house;
+      jest.spyOn(house, 'read').mockImplementationOnce(async function* (name) {
+        yield* read.call(house, name);
+        await house.flip(record); // what was there before is what was read
       });
       await house.everything();
       expect(house.faults.isCorrupt(record)).toBe(false);
@@ -255,7 +248,9 @@ describe(BlobScrub, () => {
 
     it('is not what this process lacks: that is passed on, and the same blob comes first again', async () => {
       const record = await house.publish('iris', 1);
-      jest.spyOn(house, 'open').mockRejectedValueOnce(Object.assign(new Error('EMFILE'), { code: 'EMFILE' }));
+      jest.spyOn(house, 'read').mockImplementationOnce(() => {
+        throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' });
+      });
       await expect(house.everything()).rejects.toMatchObject({ code: 'EMFILE' });
       expect(house.faults.isCorrupt(record)).toBe(false);
       await house.scrub.slice(1);

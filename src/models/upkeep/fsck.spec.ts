@@ -710,9 +710,10 @@ describe(fsck, () => {
     });
 
     it('names the blob that cannot be read', async () => {
-      const { open } = FileBlobStore.prototype;
-      const spy = jest.spyOn(FileBlobStore.prototype, 'open').mockImplementation(function (this: FileBlobStore, name) {
-        return name === TWO ? Promise.reject(eio) : open.call(this, name);
+      const { read } = FileBlobStore.prototype;
+      const spy = jest.spyOn(FileBlobStore.prototype, 'read').mockImplementation(async function* (this: FileBlobStore, name) {
+        if (name === TWO) throw eio;
+        yield* read.call(this, name);
       });
       const found = await folder.check();
       spy.mockRestore();
@@ -736,9 +737,9 @@ describe(fsck, () => {
     });
 
     it('ends with an outcome where the check itself fails', async () => {
-      const spy = jest
-        .spyOn(FileBlobStore.prototype, 'open')
-        .mockRejectedValue(Object.assign(new Error('EMFILE: too many'), { code: 'EMFILE' }));
+      const spy = jest.spyOn(FileBlobStore.prototype, 'read').mockImplementation(() => {
+        throw Object.assign(new Error('EMFILE: too many'), { code: 'EMFILE' });
+      });
       const { exit, lines } = await folder.command();
       spy.mockRestore();
       expect(exit).toBe(1);
@@ -749,10 +750,10 @@ describe(fsck, () => {
   describe('beside a server that works', () => {
     it('does not take for lost what a collector takes away while it looks', async () => {
       await folder.orphan('orphan');
-      const { open } = FileBlobStore.prototype;
-      const spy = jest.spyOn(FileBlobStore.prototype, 'open').mockImplementation(async function (this: FileBlobStore, name) {
+      const { read } = FileBlobStore.prototype;
+      const spy = jest.spyOn(FileBlobStore.prototype, 'read').mockImplementation(async function* (this: FileBlobStore, name) {
         if (name === digestOf('orphan')) await folder.take(blobFile(name));
-        return open.call(this, name);
+        yield* read.call(this, name);
       });
       const found = await folder.check();
       spy.mockRestore();

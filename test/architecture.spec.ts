@@ -38,6 +38,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'free-space',
     'new-log',
     'open-storage',
+    'pieces',
     'regular-file',
     'staging-sweep',
     'storage-keeper.service',

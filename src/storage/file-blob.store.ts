@@ -6,7 +6,8 @@ import { hasCode } from '../errors/has-code';
 import { type BlobInfo, type BlobName, BlobStore, type ListedBlob, type LocalBlob, LOST, type StagedBlob } from './blob-store.port';
 import { discardFile, DurableFiles } from './durable-files';
 import { FreeSpace } from './free-space';
-import { openRegular, piecesOf } from './regular-file';
+import { piecesOf } from './pieces';
+import { openRegular } from './regular-file';
 import type { StorageMetrics } from './storage.metrics';
 import { BlobMissing, SourceTooLarge } from './storage.errors';
 

@@ -5,9 +5,6 @@ import { hasCode } from '../errors/has-code';
 // a pipe that nobody writes to would be waited for, for ever; a link would show bytes that are not ours
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 
-/** Large enough that reading costs little more than the bytes do, small enough that hashing one holds nobody up: 0.04 ms. */
-const PIECE_BYTES = 65_536;
-
 /**
  * Opens what people may have put under a name of ours, and never waits for it.
  * @returns undefined where the name is a folder's, a link's, a pipe's, or any other's but a file's @throws the error of the disk
@@ -27,16 +24,6 @@ export async function readRegular(path: string): Promise<Buffer | undefined> {
     return bytesRead === size ? bytes : await file.readFile(); // from the beginning: a read at a place moves nothing
   } finally {
     await file.close();
-  }
-}
-
-/** A file from where it stands to its end, in one buffer that is filled again and again: a piece is good until the next is asked for. */
-export async function* piecesOf(file: FileHandle): AsyncIterable<Buffer> {
-  const piece = Buffer.allocUnsafe(PIECE_BYTES);
-  for (;;) {
-    const { bytesRead } = await file.read(piece, 0, PIECE_BYTES);
-    if (bytesRead === 0) return;
-    yield piece.subarray(0, bytesRead);
   }
 }
 

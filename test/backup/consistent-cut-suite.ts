@@ -94,7 +94,7 @@ export function describeConsistentCuts(backups: number): void {
         expect(await house.verifier.verify(id, { level: 'data' })).toMatchObject({ ok: true, findings: [] });
         const { objects, models } = await house.manifests.of(id);
         const segments = objects.filter(({ kind }) => kind === 'events');
-        const saved = await Promise.all(segments.map(async (object) => text(await house.objects.open(object))));
+        const saved = await Promise.all(segments.map(async (object) => text(house.objects.read(object))));
         expect(saved.join('')).toBe(await recorded(house.models, seq));
         expect(models).toEqual(await historyAt(house.models, seq));
       }

@@ -2,7 +2,6 @@ import { mkdtempSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { EmptyPlace } from '../../src/backup/restore/empty-place';
@@ -154,13 +153,13 @@ export function describeRestoresBeside({ mixed, slow, objectMs }: Rounds): void 
       await one.house.collector.collect('ada', { minAgeMs: -1, undeleteMs: -1 });
       await one.backup();
       const source = await opened(one, id);
-      const open: RestoreSource['open'] = async (object) => {
+      const read: RestoreSource['read'] = async function* (object) {
         await sleep(objectMs);
-        return Readable.from(await source.open(object));
+        yield* source.read(object);
       };
       let ended = false;
       const restoring = one.restorer
-        .restore({ ...source, open }, 'ada', {})
+        .restore({ ...source, read }, 'ada', {})
         .then(
           () => 'restored',
           (error: { readonly code?: string }) => error.code,
@@ -190,7 +189,7 @@ export function describeRestoresBeside({ mixed, slow, objectMs }: Rounds): void 
         const unpinned = async ({ manifests, objects }: BackupPlace, id: string): Promise<RestoreSource> => ({
           manifest: await manifests.of(id),
           signature: 'unsigned',
-          open: (object) => objects.open(object),
+          read: (object) => objects.read(object),
           close: async () => {},
         });
         expect(await slowly(unpinned)).toMatch(/^(RESTORE|SNAPSHOT)_DAMAGED$/);

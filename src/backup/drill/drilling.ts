@@ -87,7 +87,7 @@ export class Drilling {
       await ground.space.require(this.counts.bytes);
       const { progress, signal } = options;
       const reason = 'a drill';
-      const paced: RestoreSource = { ...source, open: async (object) => this.pace.stream(await source.open(object)) };
+      const paced: RestoreSource = { ...source, read: (object) => this.pace.pieces(source.read(object)) };
       await new EmptyPlace(this.scratch).restore(paced, options.actor, {
         reason,
         ...(progress && { progress }),

@@ -1,8 +1,7 @@
-import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** So long is worked at a stretch, ms: whoever waits for the process meanwhile hardly notices. */
-const STRETCH_MS = 4;
+const STRETCH_MS = 1;
 
 /** Lets work take only a share of the time of its process, so that whoever else works there has the rest. */
 export class Pace {
@@ -15,9 +14,11 @@ export class Pace {
   constructor(private readonly share: number) {}
 
   /** The same bytes, with rests. */
-  stream(source: Readable): Readable {
-    if (this.share === 1) return source;
-    return Readable.from(this.rested(source), { objectMode: false }).once('close', () => source.destroy());
+  async *pieces(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    for await (const piece of source) {
+      yield piece;
+      await this.rest();
+    }
   }
 
   /** To be waited for after each piece of work, by everybody who works. */
@@ -34,12 +35,5 @@ export class Pace {
     this.resting = undefined;
     this.since = performance.now();
     this.restedMs += this.since - startedAt;
-  }
-
-  private async *rested(source: Readable): AsyncIterable<Uint8Array> {
-    for await (const chunk of source) {
-      yield chunk as Uint8Array;
-      await this.rest();
-    }
   }
 }

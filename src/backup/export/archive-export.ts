@@ -39,8 +39,8 @@ export class ArchiveExport {
     const manifest = await this.manifests.of(id);
     checkSignature(manifest, await this.seal.key(), true); // what leaves is no less to be trusted than what is here
     await this.requireWhole(manifest);
-    const openObject = (object: SnapshotObject): Promise<Readable> => this.objects.open(object, manifest.encryption);
-    const files = archiveFiles(manifest, await registryOf(manifest, openObject), openObject);
+    const read = (object: SnapshotObject): AsyncIterable<Uint8Array> => this.objects.read(object, manifest.encryption);
+    const files = archiveFiles(manifest, await registryOf(manifest, read), read);
     return { content: packTarGz(progress === undefined ? files : counted(files, progress), FAST), fileName: `${id}.tar.gz` };
   }
 

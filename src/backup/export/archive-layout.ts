@@ -3,8 +3,9 @@ import { Readable } from 'node:stream';
 import canonicalize from 'canonicalize';
 import type { ModelRecord, VersionRecord } from '../../models/registry/registry-records';
 import type { RegistryState } from '../../models/registry/registry-state';
+import { lasting } from '../../storage/pieces';
 import type { PackedFile } from '../../wire/archive/pack-archive';
-import type { OpenObject } from '../snapshot/log-replay';
+import type { ReadObject } from '../snapshot/log-replay';
 import { type BlobObject, formatManifest, type SnapshotManifest, type SnapshotObject } from '../snapshot/snapshot-manifest';
 import { registryText } from './registry-text';
 
@@ -20,14 +21,14 @@ const SAFE_PART = /^[^/\\\p{Cc}]+$/u;
  * The files of a snapshot's archive: models under their names and versions, every other blob by its digest, the log, the snapshot's
  * manifest byte for byte, and `SHA256SUMS`, by which each object of the manifest is found again.
  */
-export function archiveFiles(manifest: SnapshotManifest, state: RegistryState, open: OpenObject): readonly PackedFile[] {
+export function archiveFiles(manifest: SnapshotManifest, state: RegistryState, read: ReadObject): readonly PackedFile[] {
   const blobs = new Map(manifest.objects.flatMap((object) => (object.kind === 'blob' ? [[object.sha256, object] as const] : [])));
-  const versions = versionFiles(state, blobs, open);
+  const versions = versionFiles(state, blobs, read);
   const named = new Set(versions.map(({ sha256 }) => sha256));
   const files = [
     ...versions,
-    ...[...blobs.values()].filter(({ sha256 }) => !named.has(sha256)).map((blob) => fileOf(`blobs/${blob.sha256}`, blob, open)),
-    ...manifest.objects.flatMap((object) => (object.kind === 'events' ? [fileOf(object.path, object, open)] : [])),
+    ...[...blobs.values()].filter(({ sha256 }) => !named.has(sha256)).map((blob) => fileOf(`blobs/${blob.sha256}`, blob, read)),
+    ...manifest.objects.flatMap((object) => (object.kind === 'events' ? [fileOf(object.path, object, read)] : [])),
     textFile('registry.json', () => registryText(manifest, state)),
     textFile('snapshot.json', () => formatManifest(manifest)),
     textFile('README.txt', () => readme(manifest)),
@@ -42,10 +43,10 @@ function sumsOf(files: readonly SummedFile[]): string {
 }
 
 /** The files of every version, of deleted ones too as far as the snapshot has them, and what was said with each. */
-function versionFiles(state: RegistryState, blobs: ReadonlyMap<string, BlobObject>, open: OpenObject): readonly SummedFile[] {
+function versionFiles(state: RegistryState, blobs: ReadonlyMap<string, BlobObject>, read: ReadObject): readonly SummedFile[] {
   return [...state.list(), ...state.listDeleted()].flatMap((model) => {
-    const living = [...model.versions.values()].flatMap((version) => filesOf('models', version, model, blobs, open));
-    const deleted = [...model.deletedVersions.values()].flatMap(({ record }) => filesOf('deleted', record, model, blobs, open));
+    const living = [...model.versions.values()].flatMap((version) => filesOf('models', version, model, blobs, read));
+    const deleted = [...model.deletedVersions.values()].flatMap(({ record }) => filesOf('deleted', record, model, blobs, read));
     return [...living, ...deleted];
   });
 }
@@ -55,13 +56,13 @@ function filesOf(
   { version, manifest }: VersionRecord,
   { name }: ModelRecord,
   blobs: ReadonlyMap<string, BlobObject>,
-  open: OpenObject,
+  read: ReadObject,
 ): readonly SummedFile[] {
   const folder = `${top}/${name}/${version}`;
   const files = manifest.files.flatMap(({ path, sha256 }) => {
     const blob = blobs.get(sha256);
     const target = `${folder}/${path}`;
-    return blob === undefined || !isSafe(target) ? [] : [fileOf(target, blob, open)];
+    return blob === undefined || !isSafe(target) ? [] : [fileOf(target, blob, read)];
   });
   if (files.length === 0) return []; // its bytes were collected before the snapshot; the log still tells of it
   return [
@@ -71,8 +72,13 @@ function filesOf(
   ];
 }
 
-function fileOf(path: string, object: SnapshotObject, open: OpenObject): SummedFile {
-  return { path, bytes: object.bytes, sha256: object.sha256, open: () => open(object) };
+function fileOf(path: string, object: SnapshotObject, read: ReadObject): SummedFile {
+  return {
+    path,
+    bytes: object.bytes,
+    sha256: object.sha256,
+    open: () => Promise.resolve(Readable.from(lasting(read(object)), { objectMode: false })),
+  };
 }
 
 /** Made when it is needed, and once before for its size and sum: not all of them are held at once. */

@@ -68,7 +68,7 @@ export class ArchiveSources {
       await close();
       throw error;
     }
-    return { manifest, signature, open: (object) => objects.open(object), close };
+    return { manifest, signature, read: (object) => objects.read(object), close };
   }
 }
 
@@ -163,11 +163,11 @@ class StagedObjects {
   }
 
   /** @throws SnapshotDamaged */
-  open({ path, sha256 }: SnapshotObject): Promise<Readable> {
+  async *read({ path, sha256 }: SnapshotObject): AsyncIterable<Uint8Array> {
     const staged = this.staged.get(sha256);
-    if (staged !== undefined) return Promise.resolve(createReadStream(staged.path));
+    if (staged !== undefined) return void (yield* createReadStream(staged.path) as AsyncIterable<Uint8Array>);
     const reason = this.wrong.has(sha256) ? 'its bytes are not those that were stored' : 'it is not in the archive';
-    return Promise.reject(new SnapshotDamaged(`The object ${path}`, reason));
+    throw new SnapshotDamaged(`The object ${path}`, reason);
   }
 
   /** Never rejects: what cannot be taken away now is taken by a sweep. */

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import { CorrelationContext } from '../../logging/correlation-context';
 import { modelDifference } from '../../models/registry/registry-difference';
 import { mergeWhole } from '../../models/registry/registry-merge';
@@ -117,12 +116,12 @@ function planOf({ manifest, signature }: RestoreSource, wanted: RegistryState, h
 
 /** The events of a snapshot, byte for byte, and after them the one that says where they came from. */
 async function* eventsOf(
-  { manifest, open }: RestoreSource,
+  { manifest, read }: RestoreSource,
   { position }: RegistryState,
   actor: string,
   { state, reason }: { readonly state: StagedBlob | undefined; readonly reason: string | undefined },
 ): AsyncIterable<Uint8Array> {
-  for (const object of manifest.objects) if (object.kind === 'events') yield* linesOf(await open(object));
+  for (const object of manifest.objects) if (object.kind === 'events') yield* linesOf(read(object));
   const { bytes } = sealEvent(position, { ...restored(manifest, state, reason), actor, correlationId: correlationId() }, new Date());
   yield bytes;
 }
@@ -141,10 +140,10 @@ function restored(
   };
 }
 
-async function* linesOf(source: Readable): AsyncIterable<Uint8Array> {
+async function* linesOf(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   let rest = Buffer.alloc(0);
   for await (const chunk of source) {
-    let bytes = Buffer.concat([rest, chunk as Uint8Array]);
+    let bytes = Buffer.concat([rest, chunk]);
     for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE)) {
       yield bytes.subarray(0, end);
       bytes = bytes.subarray(end + 1);

@@ -98,10 +98,7 @@ export class HeldBlobs {
           this.damaged.push({ path: `blobs/sha256/${sha256.slice(0, 2)}/${sha256}`, detail: 'it is not in the snapshot' });
         return;
       }
-      const content = await this.source.open(object).catch((error: unknown) => {
-        throw (lost = error);
-      });
-      content.once('error', (error) => (lost = error));
+      const content = heard(this.source.read(object), (error) => (lost = error));
       if (dryRun) for await (const chunk of content) void chunk;
       this.held.set(sha256, dryRun ? undefined : await this.blobs.stage(content, object.bytes));
       this.copy.blobs++;
@@ -111,5 +108,15 @@ export class HeldBlobs {
       if (error !== lost || !hasCode(error, 'SNAPSHOT_DAMAGED', ...LOST)) throw error;
       if (optional !== true) this.damaged.push({ path: object?.path ?? sha256, detail: (error as Error).message });
     }
+  }
+}
+
+/** The same, and what fails there is told: who takes it in may fail as well. */
+async function* heard(source: AsyncIterable<Uint8Array>, tell: (error: unknown) => void): AsyncIterable<Uint8Array> {
+  try {
+    yield* source;
+  } catch (error) {
+    tell(error);
+    throw error;
   }
 }

@@ -50,8 +50,8 @@ const isDeletion: Check = (value) => has(value, DELETION, { reason: isDescriptio
  * an upload are not taken from it, and what follows from other things must follow from them.
  * @throws SnapshotDamaged, SnapshotNewer
  */
-export async function restorableState({ manifest, open }: RestoreSource): Promise<RegistryState> {
-  const state = await registryOf(manifest, open, (event) => {
+export async function restorableState({ manifest, read }: RestoreSource): Promise<RegistryState> {
+  const state = await registryOf(manifest, read, (event) => {
     const fault = faultOf(event);
     if (fault !== undefined) throw hostile(`the member ${fault} of event ${event.seq} is not what it must be`);
   });

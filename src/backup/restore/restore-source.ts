@@ -3,7 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { hasCode } from '../../errors/has-code';
 import { CorrelationContext } from '../../logging/correlation-context';
 import { BackupRepository } from '../snapshot/backup-repository';
-import type { OpenObject } from '../snapshot/log-replay';
+import type { ReadObject } from '../snapshot/log-replay';
 import type { SnapshotManifest } from '../snapshot/snapshot-manifest';
 import { SnapshotManifests } from '../snapshot/snapshot-manifests';
 import { SnapshotObjects } from '../snapshot/snapshot-objects';
@@ -19,7 +19,7 @@ export interface RestoreSource {
   readonly manifest: SnapshotManifest;
   readonly signature: Signature;
   /** @throws SnapshotDamaged */
-  readonly open: OpenObject;
+  readonly read: ReadObject;
   /** Call it when nothing more is read. Never rejects. */
   close(): Promise<void>;
 }
@@ -49,7 +49,7 @@ export class SnapshotSources {
       const manifest = await this.manifests.of(id);
       const signature = checkSignature(manifest, await this.seal.key(), allowUnsigned);
       if (manifest.encryption !== undefined) await this.seal.keyNamed(manifest.encryption.keyId);
-      return { manifest, signature, open: (object) => this.objects.open(object, manifest.encryption), close };
+      return { manifest, signature, read: (object) => this.objects.read(object, manifest.encryption), close };
     } catch (error) {
       await close();
       throw error;

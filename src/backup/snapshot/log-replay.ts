@@ -5,6 +5,7 @@ import { hasCode } from '../../errors/has-code';
 import { restoredBy } from '../../models/registry/restored-models';
 import { RegistryState } from '../../models/registry/registry-state';
 import { LOG_START, type LogPosition, type StoredEvent } from '../../storage/event-log.port';
+import { lasting } from '../../storage/pieces';
 import { BlobMissing } from '../../storage/storage.errors';
 import { openEvent } from '../../storage/stored-event';
 import { scanJson } from '../../wire/json-scan';
@@ -24,19 +25,19 @@ const RULES = { maxDepth: 40, maxKeys: 1000 };
  * @param inspect sees every event before it is folded in; what it throws is what is wrong
  * @throws SnapshotDamaged where they do not hold together
  */
-export async function registryOf(manifest: SnapshotManifest, open: OpenObject, inspect?: Inspect): Promise<RegistryState> {
-  const replay = new LogReplay(manifest, open, inspect);
+export async function registryOf(manifest: SnapshotManifest, read: ReadObject, inspect?: Inspect): Promise<RegistryState> {
+  const replay = new LogReplay(manifest, read, inspect);
   for (const object of manifest.objects) {
     if (object.kind !== 'events') continue;
-    for await (const chunk of await open(object)) await replay.feed(chunk as Uint8Array);
+    for await (const chunk of read(object)) await replay.feed(chunk);
     const fault = replay.endOf(object);
     if (fault !== undefined) throw new SnapshotDamaged(`The object ${object.path}`, fault);
   }
   return replay.state;
 }
 
-/** Gives the plain bytes of an object; the stream fails where they are not what the manifest promises. */
-export type OpenObject = (object: SnapshotObject) => Promise<Readable>;
+/** Gives the plain bytes of an object, each piece until the next is asked for. @throws SnapshotDamaged where they are not what the manifest promises */
+export type ReadObject = (object: SnapshotObject) => AsyncIterable<Uint8Array>;
 
 /** Looks at an event. @throws SnapshotDamaged */
 export type Inspect = (event: StoredEvent) => void;
@@ -51,10 +52,10 @@ export class LogReplay {
   /** Why it went no further. */
   fault: string | undefined;
 
-  /** @param open what events name that restored something is read by it */
+  /** @param read what events name that restored something is read by it */
   constructor(
     private readonly manifest: SnapshotManifest,
-    private readonly open: OpenObject,
+    private readonly read: ReadObject,
     private readonly inspect: Inspect = () => {},
   ) {}
 
@@ -112,7 +113,7 @@ export class LogReplay {
     const object = this.manifest.objects.find(({ path }) => path === blobPath(name));
     if (object === undefined) throw new BlobMissing(name);
     if (object.bytes > MAX_STATE_BYTES) throw new SnapshotDamaged(`The object ${object.path}`, `it has more than ${MAX_STATE_BYTES} bytes`);
-    return Readable.from([scanned(await buffer(await this.open(object)), 'a state that was restored')]);
+    return Readable.from([scanned(await buffer(lasting(this.read(object))), 'a state that was restored')]);
   }
 
   private keep(rest: Uint8Array[]): void {

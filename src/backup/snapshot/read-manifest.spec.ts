@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { Logger } from '@nestjs/common';
 import canonicalize from 'canonicalize';
 import { BackupHouse, rewrite } from '../../../test/backup/backup-house';
@@ -196,7 +197,7 @@ describe('hostile files in backups/', () => {
     await symlink(outside, join(copies, '20261123T030000Z-1-ffff.json'));
     expect(await house.inventory.list()).toMatchObject([{ id, manifest, damaged: [expect.stringContaining('missing')] }]);
     const { objects } = await house.manifests.of(id);
-    await expect(house.objects.open(objects[0]!)).rejects.toMatchObject({ code: 'SNAPSHOT_DAMAGED' });
+    await expect(buffer(house.objects.read(objects[0]!))).rejects.toMatchObject({ code: 'SNAPSHOT_DAMAGED' });
     await house.take();
     expect(await readdir(outside)).toEqual(['secret']);
     expect(await house.verifier.verify(id, { level: 'data' })).toMatchObject({ ok: true });

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { hasCode } from '../../errors/has-code';
 import { BackupBlobs } from '../../storage/blob-store.port';
@@ -17,30 +16,35 @@ export class SnapshotObjects {
   ) {}
 
   /**
-   * The plain bytes of an object of a manifest, checked while they are read: the stream fails where they are not what was promised.
+   * The plain bytes of an object of a manifest, each piece until the next is asked for, checked on the way: the last one is followed by an
+   * error where they were not what was promised.
    * @throws SnapshotDamaged, BackupKeyWrong, BackupKeyRefused
    */
-  async open(object: SnapshotObject, encryption?: SnapshotManifest['encryption']): Promise<Readable> {
+  async *read(object: SnapshotObject, encryption?: SnapshotManifest['encryption']): AsyncIterable<Uint8Array> {
     const key = encryption && (await this.seal.keyNamed(encryption.keyId));
-    const stored = await this.blobs.open(object.stored).catch((error: unknown) => {
+    const stored = exactly(this.stored(object), object.path, object.storedBytes);
+    yield* checked(key === undefined ? stored : decrypted(stored, key, object), object);
+  }
+
+  private async *stored({ path, stored }: SnapshotObject): AsyncIterable<Uint8Array> {
+    try {
+      yield* this.blobs.read(stored);
+    } catch (error) {
       // there may be a file where a folder belongs
       throw hasCode(error, 'BLOB_MISSING', 'ENOTDIR')
-        ? new SnapshotDamaged(`The object ${object.path}`, 'it is not there', { cause: error })
+        ? new SnapshotDamaged(`The object ${path}`, 'it is not there', { cause: error })
         : error;
-    });
-    const limited = exactly(stored, object.path, object.storedBytes);
-    const content = Readable.from(checked(key === undefined ? limited : decrypted(limited, key, object), object), { objectMode: false });
-    return content.once('close', () => stored.destroy()); // also where nobody has read from it yet
+    }
   }
 }
 
 /** Stops at once where more comes than was declared. @throws SnapshotDamaged */
-async function* exactly(source: AsyncIterable<unknown>, path: string, declared: number): AsyncIterable<Uint8Array> {
+async function* exactly(source: AsyncIterable<Uint8Array>, path: string, declared: number): AsyncIterable<Uint8Array> {
   let bytes = 0;
   for await (const chunk of source) {
-    bytes += (chunk as Uint8Array).length;
+    bytes += chunk.length;
     if (bytes > declared) throw new SnapshotDamaged(`The object ${path}`, `it has more than ${declared} bytes`);
-    yield chunk as Uint8Array;
+    yield chunk;
   }
   if (bytes < declared) throw new SnapshotDamaged(`The object ${path}`, `it has ${bytes} bytes, not ${declared}`);
 }

@@ -148,14 +148,14 @@ class Look {
     const there = manifest.objects.filter((object) => this.isThere(object, scan));
     if (this.options.level !== 'data') return;
     const { subset } = this.options;
-    const read = subset === undefined ? there : there.filter(({ path }) => inSubset(path, subset));
-    const open = (object: SnapshotObject) => this.objects.open(object, manifest.encryption);
-    const replay = subset === undefined ? new LogReplay(manifest, open) : undefined;
-    const allBytes = read.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
-    for (const object of read) {
+    const chosen = subset === undefined ? there : there.filter(({ path }) => inSubset(path, subset));
+    const read = (object: SnapshotObject) => this.objects.read(object, manifest.encryption);
+    const replay = subset === undefined ? new LogReplay(manifest, read) : undefined;
+    const allBytes = chosen.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
+    for (const object of chosen) {
       await this.read(object, key, replay);
       const { bytesRead: doneBytes, objectsRead: doneObjects } = this;
-      this.options.progress?.({ phase: 'reading', doneBytes, allBytes, doneObjects, allObjects: read.length });
+      this.options.progress?.({ phase: 'reading', doneBytes, allBytes, doneObjects, allObjects: chosen.length });
     }
     // of a log that has a gap nobody can say what it makes
     if (replay === undefined || this.findings.some(({ object }) => object.startsWith('log/'))) return;

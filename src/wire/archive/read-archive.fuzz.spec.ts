@@ -24,10 +24,11 @@ describe('two thousand mutants', () => {
     const random = seeded(4711);
     const ends = new Map<string, number>();
     for (let round = 0; round < 2000; round++) {
-      const start = performance.now();
+      const before = process.cpuUsage(); // of CPUs: others may be busy as well
       const end = await folder.unpack(make(random)).then(() => 'files', endOf);
       ends.set(end, (ends.get(end) ?? 0) + 1);
-      expect(performance.now() - start).toBeLessThan(1000);
+      const { user, system } = process.cpuUsage(before);
+      expect((user + system) / 1000).toBeLessThan(1000);
     }
     expect([...ends.keys()].filter((end) => !['files', 'ARCHIVE_REFUSED', 'ARCHIVE_TOO_LARGE'].includes(end))).toEqual([]);
     expect(ends.get('ARCHIVE_REFUSED')).toBeGreaterThan(500);

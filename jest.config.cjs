@@ -1,3 +1,5 @@
+const { availableParallelism } = require('node:os');
+
 // Why swc and why these transforms: packages of Nest 12 are ESM, and jest loads ESM slowly and behind a flag. Turned to CommonJS they
 // need no flag and load twice as fast.
 const typescript = {
@@ -47,7 +49,7 @@ const counted = {
 
 module.exports = {
   rootDir: '.',
-  maxWorkers: '100%', // a core less, jest's default, is one of two: most tests wait for other processes
+  maxWorkers: Math.ceil(availableParallelism() * 1.5), // a third of the time tests wait for other processes and for clocks
   testEnvironment: '<rootDir>/test/env.cjs',
   moduleFileExtensions: ['js', 'json', 'ts'],
   testRegex: '\\.(spec|e2e-spec)\\.ts$', // `test:long` asks for .long-spec.ts

@@ -10,15 +10,17 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 RUN npm run build && find dist -type f ! -name '*.js' -delete
 
-# What serves needs: ONNX Runtime for this processor and no other, and nothing that only people, compilers and tests read.
+# What serves needs: ONNX Runtime for this processor and no other, of TensorFlow.js the one file that Node loads and the WebAssembly, and nothing
+# that only people, compilers and tests read.
 FROM deps AS production
 RUN npm prune --omit=dev --omit=optional --no-audit --no-fund && cd node_modules \
  && find onnxruntime-node/bin -type f ! -path "*/linux/$(node -p process.arch)/*" -delete \
+ && find @tensorflow -type f ! -name package.json ! -name '*.node.js' ! -name '*.wasm' ! -iname '*licen*' -delete \
  && rm -rf */test */tests */docs */example */examples @*/*/test @*/*/tests @*/*/docs @*/*/examples bare-*/prebuilds rxjs/src .package-lock.json \
  && find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.spec.js' -o -name '*.test.js' -o -name '*.tsbuildinfo' \) -delete \
  && find . -type f -iname '*.md' ! -iname '*licen*' -delete \
  && find . -type d -empty -delete \
- && node -e "require('onnxruntime-node')"
+ && node -e "require('onnxruntime-node'); for (const part of ['core', 'layers', 'converter', 'backend-cpu', 'backend-wasm']) require('@tensorflow/tfjs-' + part)"
 
 # PID 1 has to hand signals on and to reap orphans (of `docker exec`, say); Node does the first only.
 FROM node:24-bookworm-slim AS init

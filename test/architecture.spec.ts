@@ -106,6 +106,11 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
   cli: ['command-line'],
 };
 
+/** Only what an engine host that runs its models loads. */
+const TFJS = ['graph-network', 'layers-network', 'network', 'tfjs-engine', 'tfjs-model', 'tfjs-tensors', 'weight-budget'].map(
+  (name) => `runtime/tfjs/${name}`,
+);
+
 const SRC = join(__dirname, '..', 'src');
 
 interface SourceFile {
@@ -172,6 +177,7 @@ describe('the house', () => {
     ['forwardRef', /forwardRef\(/, []],
     ['console', /\bconsole\./, []],
     ['the engine library', /'onnxruntime-node'/, ['runtime/onnx/onnx-model']],
+    ['TensorFlow.js', /'@tensorflow\/tfjs-[\w-]+'/, TFJS],
     [
       'the reading of a body',
       /\.pipe\(|on\('data'/,

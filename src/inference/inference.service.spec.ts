@@ -55,7 +55,7 @@ function setUp(metadata: ModelMetadata = {}, limits: Partial<InferenceConfig & R
   };
   const model = new RecordingModel();
   const config = Object.assign(new InferenceConfig(), limits);
-  const target = new ServedVersion(record, model, { path: '/nowhere', release: async () => {} }, () => undefined);
+  const target = new ServedVersion(record, model, { release: async () => {} }, () => undefined);
   const coalescer = new Coalescer(Object.assign(new RuntimeConfig(), limits));
   const service = new InferenceService(new Admission(config, coalescer), coalescer, new Deadlines(coalescer), config);
   const caller = { caller: 'ada', correlationId: 'c-1' };

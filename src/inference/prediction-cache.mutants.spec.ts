@@ -41,7 +41,7 @@ function versionTimes(factor: number, model = 'market'): ServedVersion {
     return { outputs: answers, inferMs: 1 };
   };
   const measured = { ...MEASURED, repeatable: true };
-  return new ServedVersion(record, { run, unload: async () => {} }, { path: '/nowhere', release: async () => {} }, () => measured);
+  return new ServedVersion(record, { run, unload: async () => {} }, { release: async () => {} }, () => measured);
 }
 
 function asking(target: ServedVersion, values: readonly number[], shape: readonly number[] = [1, values.length]): InferenceCall {

@@ -3,6 +3,7 @@ import { RuntimeConfig } from '../config/app-config';
 import { EngineSupervisor } from './hosts/engine-supervisor';
 import { HostLauncher } from './hosts/host-launcher';
 import type { TimeLimit } from './hosts/host-process';
+import { sourceOf } from './hosts/host-protocol';
 import type { ImportReport, LoadedModel, ModelFile, Trial } from './model-runtime.port';
 import { EngineCrashed, ImportDeadlineExceeded, InferenceFailed, ModelRefused } from './runtime.errors';
 import type { Signature, Tensor } from './tensor';
@@ -19,17 +20,17 @@ export class HostRuntime {
   ) {}
 
   /** @throws as ModelRuntime.import */
-  async import({ path, sha256 }: ModelFile, trials: (signature: Signature) => readonly Trial[] = () => []): Promise<ImportReport> {
+  async import(file: ModelFile, trials: (signature: Signature) => readonly Trial[] = () => []): Promise<ImportReport> {
     const seconds = this.config.importDeadlineSeconds;
     const deadline = performance.now() + seconds * 1000;
     const limit = (): TimeLimit => ({ milliseconds: deadline - performance.now(), error: () => new ImportDeadlineExceeded(seconds) });
     const host = this.launcher.launch();
     try {
-      const report = await host.ask({ do: 'import', path, sha256 }, limit());
+      const report = await host.ask({ do: 'import', ...sourceOf(file) }, limit());
       const outputs = report.signature.outputs.map(({ name }) => name);
       const answers: (readonly Tensor[] | { readonly reason: string })[] = [];
       for (const inputs of trials(report.signature)) {
-        const answer = await host.ask({ do: 'run', sha256, inputs, outputs }, limit()).catch(failure);
+        const answer = await host.ask({ do: 'run', sha256: file.sha256, inputs, outputs }, limit()).catch(failure);
         answers.push(answer instanceof InferenceFailed ? { reason: answer.reason } : answer.outputs);
       }
       return { ...report, trials: answers };

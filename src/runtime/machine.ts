@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
-import { version } from 'onnxruntime-node/package.json';
+import { version as tfjs } from '@tensorflow/tfjs-core/package.json';
+import { version as onnxruntime } from 'onnxruntime-node/package.json';
 
-/** What measurements of models are true for: the engine, its version, and the processor. */
-export const MACHINE = `onnxruntime ${version} on ${cpus()[0]?.model.trim() || process.arch}`;
+/** What measurements of models are true for: the engines, their versions, and the processor. */
+export const MACHINE = `onnxruntime ${onnxruntime}, tfjs ${tfjs} on ${cpus()[0]?.model.trim() || process.arch}`;

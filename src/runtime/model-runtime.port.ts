@@ -1,10 +1,35 @@
 import type { Signature, Tensor } from './tensor';
 
-/** The file that an engine loads, and what is known of it. */
-export interface ModelFile {
+/** The engines that there are: ONNX Runtime, TensorFlow.js. */
+export type EngineName = 'onnx' | 'tfjs';
+
+/** One file of a model of several. */
+export interface ModelPart {
+  /** What the others call it: its path in the artifact. */
+  readonly name: string;
   readonly path: string;
-  /** SHA-256 of the file, 64 hex digits: checked on the very bytes that the engine gets. */
+  /** SHA-256, 64 hex digits: checked on the very bytes that the engine gets. */
   readonly sha256: string;
+}
+
+/** What an engine loads. */
+export interface ModelSource {
+  /** Absent: `onnx`. */
+  readonly engine?: EngineName;
+  readonly path: string;
+  /**
+   * What the model is known by, 64 hex digits: SHA-256 of the file, checked on the very bytes that the engine gets; where there are parts,
+   * any digest that covers all of theirs, as those are checked.
+   */
+  readonly sha256: string;
+  /** All files of a model that has several, the one at `path` first. */
+  readonly parts?: readonly ModelPart[];
+  /** As `Measured.backend`. */
+  readonly backend?: string;
+}
+
+/** What an engine loads, and what is known of it. */
+export interface ModelFile extends ModelSource {
   /** Whether what a run takes follows from the shapes of its inputs alone: such models share hosts. Absent: nobody knows. */
   readonly bounded?: boolean;
   /** What one run usually takes, milliseconds; absent: not measured here. */
@@ -32,11 +57,13 @@ export interface Measured {
   readonly exactInBatches: boolean;
   /** Whether two runs on the same input give the same bits. What does not is never cached. */
   readonly repeatable: boolean;
+  /** What the engine computes with here, where it has several ways: `wasm`, `cpu` or `tfjs-node`. */
+  readonly backend?: string;
 }
 
 /** What is known of a model, as far as it decides where its calls run. */
 export interface PlacementFacts {
-  /** SHA-256 of the file that the engine loads. */
+  /** As `ModelSource.sha256`. */
   readonly sha256: string;
   readonly signature: Signature;
   /** Why what a run takes may depend on more than shapes; absent: nobody looked. */
@@ -66,9 +93,9 @@ export interface Placement {
 /** Inputs to run a model on, in the order of the signature. */
 export type Trial = readonly Tensor[];
 
-/** What an import found out about a model file. */
+/** What an import found out about a model. */
 export interface ImportReport {
-  readonly engine: 'onnx';
+  readonly engine: EngineName;
   readonly signature: Signature;
   /**
    * Why what a run takes may depend on more than the shapes of its inputs, in words; empty where it does not. How much that is for given
@@ -126,11 +153,11 @@ export interface LoadedModel {
 
 /** Turns model files into models that answer. The only room that knows an engine's library. */
 export abstract class ModelRuntime {
-  /** What measurements are true for: the engine, its version, and the processor. */
+  /** What measurements are true for: the engines, their versions, and the processor. */
   abstract readonly machine: string;
 
   /**
-   * Looks at a file that nobody vouches for, in a process of its own: walks through it, loads it, reads its signature, runs and times it.
+   * Looks at files that nobody vouches for, in a process of its own: walks through them, loads them, reads the signature, runs and times it.
    * @param trials what else it is run on; may throw
    * @throws ModelRefused, ImportDeadlineExceeded, and what `trials` throws
    */

@@ -5,7 +5,11 @@ export class ModelRefused extends AppError {
   readonly code = 'MODEL_REFUSED';
   readonly kind = 'invalid' as const;
   constructor(reason: string) {
-    super(`The file is no model that can be served: ${reason}`, { field: 'file', expected: 'an ONNX model', actual: reason });
+    super(`The file is no model that can be served: ${reason}`, {
+      field: 'file',
+      expected: 'an ONNX or a TensorFlow.js model',
+      actual: reason,
+    });
   }
 }
 
@@ -22,7 +26,10 @@ export class ImportDeadlineExceeded extends AppError {
 export class ModelDamaged extends AppError {
   readonly code = 'MODEL_DAMAGED';
   readonly kind = 'internal' as const;
-  constructor(expected: string, actual: string) {
+  constructor(
+    readonly expected: string,
+    actual: string,
+  ) {
     super('The stored file of the model is not what was uploaded', { expected: `SHA-256 ${expected}`, actual: `SHA-256 ${actual}` });
   }
 }

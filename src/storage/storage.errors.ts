@@ -4,8 +4,11 @@ import { AppError } from '../errors/app-error';
 export class BlobMissing extends AppError {
   readonly code = 'BLOB_MISSING';
   readonly kind = 'not-found' as const;
-  constructor(name: string, options?: ErrorOptions) {
-    super(`The blob ${name} is not stored`, {}, options);
+  constructor(
+    readonly blob: string,
+    options?: ErrorOptions,
+  ) {
+    super(`The blob ${blob} is not stored`, {}, options);
   }
 }
 

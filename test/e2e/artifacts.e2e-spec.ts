@@ -91,7 +91,11 @@ describe('artifacts', () => {
 
   it.each([
     ['two models', { 'a.onnx': MODEL, 'b.onnx': linear([[3]]) }, { code: 'UPLOAD_INCOMPLETE', actual: 'a.onnx, b.onnx' }],
-    ['no model', { 'a.txt': CARD, 'b.txt': MODEL }, { code: 'UPLOAD_INCOMPLETE', expected: 'exactly one file that ends in .onnx' }],
+    [
+      'no model',
+      { 'a.txt': CARD, 'b.txt': MODEL },
+      { code: 'UPLOAD_INCOMPLETE', expected: 'exactly one file that ends in .onnx, or else one model.json' },
+    ],
     ['an empty model', { 'a.txt': CARD, 'model.onnx': Buffer.alloc(0) }, { code: 'UPLOAD_INCOMPLETE', actual: 'an empty file' }],
   ])('with %s are refused', async (_what, files, problem) => {
     expect((await send(files).expect(400)).body).toMatchObject({ field: 'file', ...problem });

@@ -64,7 +64,7 @@ export function servedBy(
     },
   } as unknown as VersionRecord;
   const measured = { ...MEASURED, batchable: bestBatch > 1, bestBatch, exactInBatches, repeatable };
-  return new ServedVersion(record, model, { path: '/nowhere', release: async () => {} }, () => measured);
+  return new ServedVersion(record, model, { release: async () => {} }, () => measured);
 }
 
 let calls = 0;

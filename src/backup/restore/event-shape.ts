@@ -31,7 +31,7 @@ export const ARTIFACT: Members = {
   // what metadata says is looked at by itself
   manifest: (value) =>
     has(value, { files: listOf((file) => has(file, { path: isFilePath, sha256: isDigest, size: isCount })), metadata: () => true }),
-  engine: (engine) => engine === 'onnx',
+  engine: (engine) => engine === 'onnx' || engine === 'tfjs',
   executable: isDigest,
   signature: (value) => has(value, { inputs: listOf(isTensor), outputs: listOf(isTensor) }),
 };

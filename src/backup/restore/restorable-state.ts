@@ -2,7 +2,7 @@ import { hasCode } from '../../errors/has-code';
 import { aliasName, modelName } from '../../models/model-name';
 import type { DeletedVersion, ModelRecord, VersionRecord } from '../../models/registry/registry-records';
 import type { RegistryState } from '../../models/registry/registry-state';
-import { digestOf } from '../../models/upload/manifest';
+import { digestOf, executableOf } from '../../models/upload/manifest';
 import { ModelMetadata } from '../../models/upload/model-metadata';
 import { checked } from '../../wire/checked';
 import { type Check, faultIn, has, isCount, isText, isTime, listOf, type Members } from '../snapshot/json-shape';
@@ -99,8 +99,7 @@ function refuseVersion(name: string, number: number, record: VersionRecord, size
   refuseMetadata(of, metadata);
   if (digest !== digestOf(manifest)) throw hostile(`the digest of ${of} is not that of its files and metadata`);
   // answers are kept under it: one that is another's would be answered with that one's
-  const file = files[0]?.sha256 as string;
-  if (executable !== digestOf({ engine, file, options })) throw hostile(`the executable of ${of} is not that of its file`);
+  if (executable !== executableOf(engine, files, options)) throw hostile(`the executable of ${of} is not that of its files`);
   if (blob !== blobs[0] || blobs.length !== files.length || files.some(({ sha256 }, at) => blobs[at]?.slice(0, 64) !== sha256))
     throw hostile(`${of} lies in blobs of others`);
 }

@@ -16,7 +16,7 @@ const EXAMPLE_SIGNATURE: Signature = {
 };
 
 const EXAMPLE_MEASURED: Measured = {
-  machine: 'onnxruntime 1.30.0 on AMD EPYC 7763 64-Core Processor',
+  machine: 'onnxruntime 1.30.0, tfjs 4.22.0 on AMD EPYC 7763 64-Core Processor',
   loadMs: 1.2,
   memoryBytes: 204_800,
   curve: [

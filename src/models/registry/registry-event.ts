@@ -1,3 +1,4 @@
+import type { EngineName } from '../../runtime/model-runtime.port';
 import type { Signature } from '../../runtime/tensor';
 import type { EventFields } from '../../storage/event-log.port';
 import type { Manifest } from '../upload/manifest';
@@ -30,7 +31,7 @@ export interface VersionPublished extends ModelEventFields {
   /** SHA-256 of the canonical manifest. */
   readonly digest: string;
   readonly manifest: Manifest;
-  readonly engine: 'onnx';
+  readonly engine: EngineName;
   /** What is done to the file before the engine gets it; part of the executable. */
   readonly options?: Readonly<Record<string, string>>;
   readonly executable: string;

@@ -135,10 +135,18 @@ describe(Measurements, () => {
       const residency = new ModelResidency(runtime, blobs, started(), config, Object.assign(new ModelsConfig(), { required: [] }));
       const size = 4_000_000;
       const manifest = { files: [{ path: 'model.onnx', size, sha256: staged.digest }], metadata: {} };
-      const record = { model: 'iris', version: 1, executable: EXECUTABLE, blob: staged.digest, manifest };
+      const record = {
+        model: 'iris',
+        version: 1,
+        executable: EXECUTABLE,
+        engine: 'onnx',
+        blob: staged.digest,
+        blobs: [staged.digest],
+        manifest,
+      };
       const served = await residency.load(record as unknown as VersionRecord);
       expect(residency.usedBytes).toBe(3 * size);
-      expect(loads.mock.calls).toEqual([[{ path: expect.any(String), sha256: staged.digest, bounded: false }]]);
+      expect(loads.mock.calls).toEqual([[{ engine: 'onnx', path: expect.any(String), sha256: staged.digest, bounded: false }]]);
       await residency.retire(served);
       await blobs.dispose();
     });

@@ -6,14 +6,15 @@ import { CALL_SECONDS, Distribution } from '../../metrics/distribution';
 import { containerMemoryBytes } from '../../runtime/container-memory';
 import { type ModelFile, ModelRuntime, type Placement } from '../../runtime/model-runtime.port';
 import { ModelBlobs } from '../../storage/blob-store.port';
-import type { ManifestFile } from '../upload/manifest';
+import { loadedFiles, sourceDigest } from '../upload/manifest';
+import { localSource } from './local-source';
 import { Measurements } from './measurements';
 import { ModelMemoryExceeded } from '../models.errors';
 import type { VersionRecord } from '../registry/registry-records';
 import { ServedVersion } from './served-version';
 
 const MIB = 2 ** 20;
-/** What a model takes that was not measured on this machine, in sizes of its file, and at least this many bytes. */
+/** What a model takes that was not measured on this machine, in sizes of its files, and at least this many bytes. */
 const USUAL_GROWTH = 3;
 const LEAST_BYTES = MIB;
 
@@ -105,9 +106,9 @@ export class ModelResidency {
 
   /** Where calls of a version run. */
   placementOf(record: VersionRecord): Placement {
-    const { signature, unbounded, initializerBytes, manifest, executable } = record;
+    const { engine, signature, unbounded, initializerBytes, manifest, executable } = record;
     return this.runtime.place({
-      sha256: (manifest.files[0] as ManifestFile).sha256,
+      sha256: sourceDigest(loadedFiles(engine, manifest.files)),
       signature,
       ...(unbounded && { unbounded }),
       ...(initializerBytes !== undefined && { initializerBytes }),
@@ -161,17 +162,16 @@ export class ModelResidency {
     await this.retire(served);
   }
 
-  private bytesOf({ executable, manifest }: VersionRecord): number {
-    const { size } = manifest.files[0] as ManifestFile;
+  private bytesOf({ engine, executable, manifest }: VersionRecord): number {
+    const size = loadedFiles(engine, manifest.files).reduce((sum, file) => sum + file.size, 0);
     return Math.max(LEAST_BYTES, this.measurements.of(executable)?.memoryBytes ?? size * USUAL_GROWTH);
   }
 
   private async bringIn(record: VersionRecord): Promise<ServedVersion> {
     const startedAt = performance.now();
-    const { sha256 } = record.manifest.files[0] as ManifestFile;
-    const file = await this.blobs.local(record.blob);
+    const file = await localSource(this.blobs, record);
     try {
-      const model = await this.runtime.load({ path: file.path, sha256, ...this.known(record) });
+      const model = await this.runtime.load({ ...file.source, ...this.known(record) });
       this.loads.observe((performance.now() - startedAt) / 1000);
       return new ServedVersion(record, model, file, () => this.measurements.of(record.executable));
     } catch (error) {
@@ -186,7 +186,8 @@ export class ModelResidency {
     if (measured === undefined) return { bounded };
     const slowest = Math.max(0, ...measured.curve.map(({ micros }) => micros));
     const { inline } = this.placementOf(record);
-    return { bounded, usualMs: slowest / 1000, memoryBytes: measured.memoryBytes, ...(inline && { inline }) };
+    const { memoryBytes, backend } = measured;
+    return { bounded, usualMs: slowest / 1000, memoryBytes, ...(backend !== undefined && { backend }), ...(inline && { inline }) };
   }
 }
 

@@ -1,7 +1,7 @@
 import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
 import { ModelRuntime } from '../../runtime/model-runtime.port';
 import { ModelBlobs } from '../../storage/blob-store.port';
-import type { ManifestFile } from '../upload/manifest';
+import { localSource } from './local-source';
 import { Measurements } from './measurements';
 import { RegistryState } from '../registry/registry-state';
 import type { VersionRecord } from '../registry/registry-records';
@@ -41,12 +41,11 @@ export class RemeasureJob implements BeforeApplicationShutdown {
     if (measured > 0) this.logger.log('models measured again', { models: measured });
   }
 
-  private async measure({ blob, executable, manifest }: VersionRecord): Promise<boolean> {
-    const { sha256 } = manifest.files[0] as ManifestFile;
-    const file = await this.blobs.local(blob);
+  private async measure(record: VersionRecord): Promise<boolean> {
+    const file = await localSource(this.blobs, record);
     try {
-      const { measured } = await this.runtime.import({ path: file.path, sha256 });
-      await this.measurements.keep(executable, measured);
+      const { measured } = await this.runtime.import(file.source);
+      await this.measurements.keep(record.executable, measured);
       return true;
     } finally {
       await file.release();

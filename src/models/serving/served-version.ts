@@ -1,7 +1,7 @@
 import type { EngineAnswer, LoadedModel, Measured, NextRun } from '../../runtime/model-runtime.port';
-import type { LocalBlob } from '../../storage/blob-store.port';
 import type { VersionRecord } from '../registry/registry-records';
 import { batchRows } from './batch-rows';
+import type { LocalSource } from './local-source';
 
 /** A version in memory. It may be retired while calls still hold it: they are answered, and its memory is freed after the last. */
 export class ServedVersion {
@@ -13,7 +13,7 @@ export class ServedVersion {
   constructor(
     readonly record: VersionRecord,
     private readonly model: LoadedModel,
-    private readonly file: LocalBlob,
+    private readonly file: Pick<LocalSource, 'release'>,
     private readonly measured: () => Measured | undefined,
   ) {}
 

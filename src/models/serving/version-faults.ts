@@ -39,7 +39,7 @@ export class VersionFaults {
 
   /** Whether the stored file is known to be lost or damaged. What is in memory answers all the same: it was good when it was loaded. */
   isCorrupt(record: VersionRecord): boolean {
-    return this.damaged.has(record.blob) || this.faults.get(record)?.corrupt === true;
+    return loadedBlobs(record).some((blob) => this.damaged.has(blob)) || this.faults.get(record)?.corrupt === true;
   }
 
   /** Versions that could not be loaded, and why. */
@@ -48,8 +48,10 @@ export class VersionFaults {
   }
 
   note(record: VersionRecord, error: unknown): void {
-    const corrupt = error instanceof ModelDamaged || error instanceof BlobMissing;
-    if (corrupt) this.noteDamage(record.blob);
+    const told = error instanceof ModelDamaged ? error.expected : error instanceof BlobMissing ? error.blob : undefined;
+    const corrupt = told !== undefined;
+    // the name of a blob begins with its digest
+    if (corrupt) this.noteDamage(loadedBlobs(record).find((blob) => blob.startsWith(told)) ?? record.blob);
     this.faults.set(record, { reason: reasonOf(error), corrupt, at: performance.now() });
   }
 
@@ -59,10 +61,10 @@ export class VersionFaults {
     this.count();
   }
 
-  /** The version was loaded: its file was whole. */
+  /** The version was loaded: its files were whole. */
   clear(record: VersionRecord): void {
     this.faults.delete(record);
-    this.damaged.delete(record.blob);
+    for (const blob of loadedBlobs(record)) this.damaged.delete(blob);
     this.count();
   }
 
@@ -77,13 +79,17 @@ export class VersionFaults {
     this.count();
     for (const [record, fault] of this.faults) {
       // still not in memory, but worth another attempt at once
-      if (record.blob === blob) this.faults.set(record, { ...fault, corrupt: false, at: Number.NEGATIVE_INFINITY });
+      if (loadedBlobs(record).includes(blob)) this.faults.set(record, { ...fault, corrupt: false, at: Number.NEGATIVE_INFINITY });
     }
   }
 
   private count(): void {
     this.metrics?.damagedBlobs.set(this.damaged.size);
   }
+}
+
+function loadedBlobs({ engine, blob, blobs }: VersionRecord): readonly BlobName[] {
+  return engine === 'tfjs' ? blobs : [blob];
 }
 
 /** What a caller may be told. */

@@ -97,6 +97,7 @@ export class ModelMetadata {
   @IsIn(['auto', 'always'])
   readonly isolation?: 'auto' | 'always';
 
+  /** Which engine the model file must be for; `auto`: for whichever it is. */
   @MayBeAbsent()
   @IsIn(['auto', 'onnx', 'tfjs'])
   readonly engine?: 'auto' | 'onnx' | 'tfjs';
@@ -114,8 +115,7 @@ export class ModelMetadata {
 
 /** Checks what the metadata says against what the model has. @throws MetadataMismatch */
 export function refuseMismatch(metadata: ModelMetadata, signature: Signature): void {
-  const { featureNames, labels, probabilityOutput, engine, baseline = {} } = metadata;
-  if (engine === 'tfjs') throw mismatch('metadata.engine', 'auto or onnx: what this server has', 'tfjs');
+  const { featureNames, labels, probabilityOutput, baseline = {} } = metadata;
   const stranger = Object.keys(baseline).find((name) => !featureNames?.includes(name));
   if (stranger !== undefined) throw mismatch('metadata.baseline', 'only names that featureNames has', stranger.slice(0, 80));
   if (featureNames !== undefined) refuseFeatures(featureNames, signature.inputs);

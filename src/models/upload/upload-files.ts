@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { ModelsConfig } from '../../config/app-config';
+import type { EngineName } from '../../runtime/model-runtime.port';
 import { ModelBlobs, type StagedBlob } from '../../storage/blob-store.port';
 import { archiveKindOf, readArchive } from '../../wire/archive/read-archive';
 import type { FormFile } from '../../wire/read-multipart';
 import { sparing } from '../../wire/sparing';
 import { fileName } from '../model-name';
-import { UploadIncomplete } from './upload.errors';
+import { MetadataMismatch, UploadIncomplete } from './upload.errors';
 
 /** A file that has arrived. */
 export interface UploadFile {
@@ -72,14 +73,27 @@ export function inOrder(files: readonly UploadFile[]): readonly UploadFile[] {
   if (files.length === 0) throw new UploadIncomplete('file', 'one file', 'missing');
   const twice = sorted.find(({ name }, at) => sorted[at + 1]?.name === name);
   if (twice !== undefined) throw new UploadIncomplete('file', 'files with different names', `${twice.name} twice`);
-  const models = files.length === 1 ? sorted : sorted.filter(({ name }) => /\.onnx$/i.test(name));
+  const models = files.length === 1 ? sorted : modelsAmong(sorted);
   const [model] = models;
   if (model === undefined || models.length > 1) {
     const actual = models.length === 0 ? 'none' : models.map(({ name }) => name).slice(0, 5).join(', '); // prettier-ignore
-    throw new UploadIncomplete('file', 'exactly one file that ends in .onnx', actual);
+    throw new UploadIncomplete('file', 'exactly one file that ends in .onnx, or else one model.json', actual);
   }
   if (empty === model) throw new UploadIncomplete('file', 'a file with bytes in it', 'an empty file');
   return [model, ...sorted.filter((file) => file !== model)];
+}
+
+/** Which engine a model file is for: JSON is what TensorFlow.js begins with. @throws MetadataMismatch where another one is wanted */
+export function engineOf(name: string, wanted: EngineName | 'auto' = 'auto'): EngineName {
+  const engine = /\.json$/i.test(name) ? 'tfjs' : 'onnx';
+  if (wanted === 'auto' || wanted === engine) return engine;
+  throw new MetadataMismatch({ field: 'metadata.engine', expected: `auto or ${engine}, as the model file is "${name}"`, actual: wanted });
+}
+
+function modelsAmong(files: readonly UploadFile[]): readonly UploadFile[] {
+  const [onnx, json, named] = [/\.onnx$/i, /\.json$/i, /(^|\/)model\.json$/i].map((end) => files.filter(({ name }) => end.test(name)));
+  if (onnx?.length !== 0) return onnx ?? [];
+  return json?.length === 1 ? json : (named ?? []);
 }
 
 /** Takes files out of the staging area. */

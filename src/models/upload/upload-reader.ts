@@ -7,17 +7,18 @@ import { checked } from '../../wire/checked';
 import { parseJson } from '../../wire/strict-json';
 import { readMultipart } from '../../wire/read-multipart';
 import { MalformedBody } from '../../wire/wire.errors';
-import type { Manifest } from './manifest';
+import type { ModelSource } from '../../runtime/model-runtime.port';
+import { loadedFiles, type Manifest, sourceDigest } from './manifest';
 import { ModelMetadata } from './model-metadata';
 import { modelName, versionNumber } from '../model-name';
 import { type Stage, STAGES } from '../registry/registry-event';
 import { RegistryJournal } from '../registry/registry-journal';
-import { discardAll, inOrder, type UploadFile, UploadFiles } from './upload-files';
+import { discardAll, engineOf, inOrder, type UploadFile, UploadFiles } from './upload-files';
 
 /** A model file that has arrived, and what its uploader says about it. Whoever holds it discards it, published or not. */
 export interface Upload {
   readonly model: string;
-  /** The file that the engine loads. */
+  /** The file that the engine loads first. */
   readonly file: UploadFile;
   /** What else belongs to the artifact, by name. */
   readonly others?: readonly UploadFile[];
@@ -37,6 +38,17 @@ export function filesOf({ file, others = [] }: Upload): readonly UploadFile[] {
 export function manifestOf(upload: Upload): Manifest {
   const files = filesOf(upload).map(({ name, blob }) => ({ path: name, size: blob.bytes, sha256: blob.digest }));
   return { files, metadata: upload.metadata };
+}
+
+/** What the engine loads of it. @throws MetadataMismatch where the metadata want another engine */
+export function sourceOf(upload: Upload): ModelSource {
+  const { metadata, file } = upload;
+  const engine = engineOf(file.name, metadata.engine);
+  const loaded = loadedFiles(engine, manifestOf(upload).files);
+  const source = { engine, path: file.blob.path, sha256: sourceDigest(loaded) };
+  if (loaded.length === 1) return source;
+  const parts = filesOf(upload).map(({ name, blob }) => ({ name, path: blob.path, sha256: blob.digest }));
+  return { ...source, parts };
 }
 
 const FIELDS = ['name', 'metadata', 'stage', 'version'];

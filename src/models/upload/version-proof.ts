@@ -4,9 +4,9 @@ import type { VersionPublished } from '../registry/registry-event';
 import { RegistryJournal } from '../registry/registry-journal';
 import { Measurements } from '../serving/measurements';
 import { goldenTrials, refuseDeviation } from './golden';
-import { digestOf } from './manifest';
+import { digestOf, executableOf } from './manifest';
 import { refuseMismatch } from './model-metadata';
-import { manifestOf, type Upload } from './upload-reader';
+import { manifestOf, sourceOf, type Upload } from './upload-reader';
 
 /** What an upload proved to be, before it has a number. */
 export type Proven = Omit<VersionPublished, 'version' | 'actor' | 'correlationId'>;
@@ -23,17 +23,16 @@ export class VersionProof {
   /** @throws ReadOnly, ModelRefused, ImportDeadlineExceeded, MetadataMismatch, GoldenMismatch */
   async prove(upload: Upload): Promise<Proven> {
     await this.journal.requireWritable();
-    const { model, file, metadata } = upload;
+    const { model, metadata } = upload;
     const golden = metadata.golden ?? [];
-    const { digest: sha256, path } = file.blob;
-    const report = await this.runtime.import({ path, sha256 }, (signature) => goldenTrials(golden, signature));
+    const report = await this.runtime.import(sourceOf(upload), (signature) => goldenTrials(golden, signature));
     const { engine, signature, unbounded, initializerBytes, options, labels, measured } = report;
     refuseMismatch(metadata, signature);
     refuseDeviation(golden, report.trials);
-    const executable = digestOf({ engine, file: sha256, options });
+    const manifest = manifestOf(upload);
+    const executable = executableOf(engine, manifest.files, options);
     await this.measurements.keep(executable, measured);
     const found = { engine, options, executable, signature, unbounded, initializerBytes, ...(labels && { labels }) };
-    const manifest = manifestOf(upload);
     return { kind: 'version.published', model, digest: digestOf(manifest), manifest, ...found };
   }
 }

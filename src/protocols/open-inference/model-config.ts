@@ -20,12 +20,16 @@ interface ConfigTensor {
   readonly dims: readonly number[];
 }
 
+const PLATFORMS = {
+  onnx: { platform: 'onnxruntime_onnx', backend: 'onnxruntime' },
+  tfjs: { platform: 'tensorflowjs', backend: 'tensorflowjs' },
+} as const;
+
 /** A version as the file of settings would describe it that Triton wants for each model. */
-export function configOf({ model, version, signature }: VersionRecord): ModelConfig {
+export function configOf({ model, version, engine, signature }: VersionRecord): ModelConfig {
   return {
     name: model,
-    platform: 'onnxruntime_onnx',
-    backend: 'onnxruntime',
+    ...PLATFORMS[engine],
     version_policy: { specific: { versions: [version] } },
     max_batch_size: 0,
     input: signature.inputs.map(tensor),

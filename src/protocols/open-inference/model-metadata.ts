@@ -12,7 +12,7 @@ export interface ModelMetadataAnswer {
   readonly properties: Readonly<Record<string, string>>;
 }
 
-const PLATFORMS = { onnx: 'onnx_onnxv1' } as const;
+const PLATFORMS = { onnx: 'onnx_onnxv1', tfjs: 'tensorflowjs' } as const;
 
 /** What one version takes and gives, and what the protocol wants to know beside it. */
 export function metadataAnswer({ name, versions }: ModelRecord, version: VersionRecord): ModelMetadataAnswer {

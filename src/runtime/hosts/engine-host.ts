@@ -1,13 +1,8 @@
-import { Damaged, readChecked } from '../checked-file';
-import { openOnnx } from '../onnx/onnx-file';
-import { measure } from '../onnx/measure';
-import { OnnxModel, startEngine } from '../onnx/onnx-model';
-import { OnnxError } from '../onnx/onnx-error';
-import { OnnxRefused } from '../walk/onnx-refused';
+import { Damaged } from '../checked-file';
+import { EngineError, type EngineModel } from '../engine-model';
+import { measure } from '../measure/measure';
 import type { HostAnswers, HostFault, HostMessage, HostReply, HostRequest } from './host-protocol';
-
-/** Operators of ONNX that draw by chance. */
-const RANDOM = /^(Random(Normal|Uniform)(Like)?|Bernoulli|Multinomial)$/;
+import { openModel } from './open-model';
 
 /** How often the answer of a run tells the memory of the process, ms: to ask the kernel takes as long as a small model. */
 const TELL_MS = 1000;
@@ -17,7 +12,7 @@ const TICK_MS = 10;
 
 /** What runs in an engine host: keeps models in memory and runs them, one request after another, over a channel. */
 export class EngineHost {
-  private readonly models = new Map<string, OnnxModel>();
+  private readonly models = new Map<string, EngineModel>();
   private last: Promise<void> = Promise.resolve();
   /** `performance.now()` of the last run that told the memory. */
   private toldAt = Number.NEGATIVE_INFINITY;
@@ -41,14 +36,14 @@ export class EngineHost {
     if (request.do === 'run') return this.run(request);
     if (request.do === 'import') return this.import(request);
     await this.unload(request.sha256);
-    if (request.do === 'load') this.models.set(request.sha256, await OnnxModel.loadWarm(openOnnx(await readChecked(request)).bytes));
+    if (request.do === 'load') this.models.set(request.sha256, await (await openModel(request)).load());
     globalThis.gc?.();
     return { rssBytes: process.memoryUsage.rss() };
   }
 
   private async run({ sha256, inputs, outputs }: Extract<HostRequest, { do: 'run' }>): Promise<HostAnswers['run']> {
     const model = this.models.get(sha256);
-    if (model === undefined) throw new OnnxError('the model is not loaded');
+    if (model === undefined) throw new EngineError('the model is not loaded');
     const startedAt = performance.now();
     const computed = await model.run(inputs, outputs);
     const endedAt = performance.now();
@@ -58,29 +53,18 @@ export class EngineHost {
     return { ...answer, rssBytes: process.memoryUsage.rss() };
   }
 
-  private async import(file: Extract<HostRequest, { do: 'import' }>): Promise<HostAnswers['import']> {
-    const { bytes, facts, options, labels } = openOnnx(await readChecked(file));
-    await startEngine();
+  private async import(source: Extract<HostRequest, { do: 'import' }>): Promise<HostAnswers['import']> {
+    const opened = await openModel(source);
+    await opened.startEngine();
     const rssBefore = process.memoryUsage.rss();
     const [startedAt, cpuBefore] = [performance.now(), process.threadCpuUsage()];
-    const model = await OnnxModel.loadWarm(bytes);
+    const model = await opened.load();
     const { user, system } = process.threadCpuUsage(cpuBefore);
     // the machine may be busy with others, and a model is loaded once only; the kernel counts by its ticks
     const loadMs = Math.min(performance.now() - startedAt, (user + system) / 1000 + TICK_MS);
     const found = await measure(model, { loadMs, rssBefore });
-    // what is drawn by chance may be the same for a while
-    const measured = { ...found, repeatable: found.repeatable && !facts.operators.some((operator) => RANDOM.test(operator)) };
-    const { signature } = model;
-    const report = {
-      engine: 'onnx',
-      signature,
-      unbounded: facts.unbounded,
-      initializerBytes: facts.initializerBytes,
-      options,
-      measured,
-    } as const;
-    this.models.set(file.sha256, model);
-    return labels === undefined ? report : { ...report, labels };
+    this.models.set(source.sha256, model);
+    return { ...opened.report, signature: model.signature, measured: { ...found, repeatable: found.repeatable && !opened.random } };
   }
 
   private async unload(sha256: string): Promise<void> {
@@ -91,7 +75,7 @@ export class EngineHost {
 
 function faultOf(error: unknown, task: HostRequest['do']): HostFault {
   if (error instanceof Damaged) return { fault: 'damaged', expected: error.expected, actual: error.actual };
-  const known = error instanceof OnnxError || error instanceof OnnxRefused;
+  const known = error instanceof EngineError;
   if (task === 'run') return { fault: 'failed', reason: known ? error.message : 'the engine failed for a reason of its own' };
   return { fault: 'refused', reason: known ? error.message : 'its file cannot be read' };
 }

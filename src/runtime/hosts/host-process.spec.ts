@@ -41,7 +41,7 @@ describe(HostProcess.name, () => {
       .sort();
 
     expect(readdirSync(folder)).toEqual([]);
-    expect(variables).toEqual(['MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'ORT_DISABLE_TELEMETRY']);
+    expect(variables).toEqual(['MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'ORT_DISABLE_TELEMETRY', 'TF_CPP_MIN_LOG_LEVEL']);
     host.kill();
     await host.ended;
     expect(existsSync(folder)).toBe(false);

@@ -19,7 +19,12 @@ const STDERR_READ = 2 ** 20;
  * glibc keeps what was freed (mallopt(3)); a host that models come to and leave would only grow: 208 MiB after models of 16 MiB, 96 to 144
  * with these, at the same speed. Smaller thresholds make every run of a convolution half as slow again.
  */
-const ENVIRONMENT = { ORT_DISABLE_TELEMETRY: '1', MALLOC_MMAP_THRESHOLD_: `${4 * 2 ** 20}`, MALLOC_TRIM_THRESHOLD_: `${16 * 2 ** 20}` };
+const ENVIRONMENT = {
+  ORT_DISABLE_TELEMETRY: '1',
+  TF_CPP_MIN_LOG_LEVEL: '2',
+  MALLOC_MMAP_THRESHOLD_: `${4 * 2 ** 20}`,
+  MALLOC_TRIM_THRESHOLD_: `${16 * 2 ** 20}`,
+};
 
 /** A host collects its garbage itself where that is most of what it has: the bytes of a model that the engine has read. */
 const FLAGS = ['--expose-gc'];

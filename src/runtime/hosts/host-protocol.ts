@@ -1,13 +1,13 @@
-import type { ImportReport } from '../model-runtime.port';
+import type { ImportReport, ModelSource } from '../model-runtime.port';
 import type { Tensor } from '../tensor';
 
 /** The file descriptor of the channel, in the host. */
 export const CHANNEL_FD = 3;
 
-/** What the server asks of an engine host. A model is known there by the SHA-256 of its file. */
+/** What the server asks of an engine host. A model is known there by the digest of its source. */
 export type HostRequest =
-  | { readonly do: 'import'; readonly path: string; readonly sha256: string }
-  | { readonly do: 'load'; readonly path: string; readonly sha256: string }
+  | ({ readonly do: 'import' } & ModelSource)
+  | ({ readonly do: 'load' } & ModelSource)
   | { readonly do: 'run'; readonly sha256: string; readonly inputs: readonly Tensor[]; readonly outputs: readonly string[] }
   | { readonly do: 'unload'; readonly sha256: string };
 
@@ -33,3 +33,8 @@ export type HostMessage = HostRequest & { readonly id: number };
 /** A reply on the channel. */
 export type HostReply =
   { readonly id: number; readonly value: HostAnswers[keyof HostAnswers] } | { readonly id: number; readonly error: HostFault };
+
+/** Of what is known of a model, what a host has to know. */
+export function sourceOf({ engine, path, sha256, parts, backend }: ModelSource): ModelSource {
+  return { path, sha256, ...(engine && { engine }), ...(parts && { parts }), ...(backend !== undefined && { backend }) };
+}

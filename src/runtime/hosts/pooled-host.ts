@@ -1,7 +1,7 @@
 import { containerMemoryBytes } from '../container-memory';
 import type { EngineAnswer, ModelFile } from '../model-runtime.port';
 import type { HostProcess, TimeLimit } from './host-process';
-import type { HostRequest } from './host-protocol';
+import { type HostRequest, sourceOf } from './host-protocol';
 
 const MIB = 2 ** 20;
 /** What Node and the engine's library take in memory before there is any model, at most. */
@@ -78,7 +78,7 @@ export class PooledHost {
     this.loaded.set(file.sha256, file);
     this.loading = true;
     try {
-      const { rssBytes } = await this.process.ask({ do: 'load', path: file.path, sha256: file.sha256 }, limit);
+      const { rssBytes } = await this.process.ask({ do: 'load', ...sourceOf(file) }, limit);
       this.settledBytes += Math.max(0, rssBytes - this.rssBytes);
       this.rssBytes = rssBytes;
     } catch (error) {

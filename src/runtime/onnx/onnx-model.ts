@@ -1,8 +1,9 @@
 import './halves-as-bits';
 import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
+import type { EngineModel } from '../engine-model';
 import type { Datatype, Signature, Tensor, TensorSpec } from '../tensor';
 import { OnnxError } from './onnx-error';
-import { zeroTensor } from './sample-tensor';
+import { zeroTensor } from '../measure/sample-tensor';
 
 const ONNX_TYPES: Readonly<Record<string, Datatype>> = {
   bool: 'BOOL',
@@ -37,7 +38,7 @@ export async function startEngine(): Promise<void> {
 }
 
 /** A model in ONNX Runtime. Everything here blocks the thread that calls it: it lives in an engine host. */
-export class OnnxModel {
+export class OnnxModel implements EngineModel {
   private constructor(
     private readonly session: InferenceSession,
     readonly signature: Signature,

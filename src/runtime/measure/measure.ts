@@ -1,7 +1,7 @@
+import type { EngineModel } from '../engine-model';
 import { MACHINE } from '../machine';
 import type { Measured } from '../model-runtime.port';
 import { elementsOf, type Signature, type Tensor } from '../tensor';
-import type { OnnxModel } from './onnx-model';
 import { randomTensor, zeroTensor } from './sample-tensor';
 
 const ROWS = [1, 2, 4, 8, 16, 32] as const;
@@ -29,14 +29,16 @@ type Found = Pick<Measured, 'curve' | 'bestBatch' | 'batchable' | 'exactInBatche
 
 const NOTHING: Found = { curve: [], bestBatch: 1, batchable: false, exactInBatches: false, repeatable: false };
 
-/** Times a model at 1 to 1 024 rows (at most some 250 ms in all) and finds out what a batch does to its answers. @throws OnnxError on zeros */
-export async function measure(model: OnnxModel, { loadMs, rssBefore }: LoadCost): Promise<Measured> {
-  const found = isSampled(model.signature) ? await find(model) : NOTHING;
-  return { machine: MACHINE, loadMs: Math.round(loadMs * 100) / 100, memoryBytes: grownSince(rssBefore), ...found };
+/** Times a model at 1 to 1 024 rows (at most some 250 ms in all) and finds out what a batch does to its answers. @throws EngineError on zeros */
+export async function measure(model: EngineModel, { loadMs, rssBefore }: LoadCost): Promise<Measured> {
+  const { backend, signature } = model;
+  const found = isSampled(signature) ? await find(model) : NOTHING;
+  const rounded = Math.round(loadMs * 100) / 100;
+  return { machine: MACHINE, loadMs: rounded, memoryBytes: grownSince(rssBefore), ...found, ...(backend !== undefined && { backend }) };
 }
 
 /** Random numbers tell most, but a model may not take some of them, and then zeros; or not as many rows, and then one. */
-async function find(model: OnnxModel): Promise<Found> {
+async function find(model: EngineModel): Promise<Found> {
   const random = new Probe(model, randomTensor);
   const zeros = new Probe(model, zeroTensor);
   return random
@@ -49,11 +51,11 @@ async function find(model: OnnxModel): Promise<Found> {
 /** Runs a model on what it makes up itself. */
 class Probe {
   constructor(
-    private readonly model: OnnxModel,
+    private readonly model: EngineModel,
     private readonly made: typeof randomTensor,
   ) {}
 
-  /** @param together whether rows may be put together @throws OnnxError where one of the runs fails */
+  /** @param together whether rows may be put together @throws EngineError where one of the runs fails */
   async find(together = true): Promise<Found> {
     await this.run(this.inputs(1)); // the first run takes longest
     const batchable = together && (await this.isBatchable());

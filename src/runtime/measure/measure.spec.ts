@@ -7,9 +7,9 @@ import { MACHINE } from '../machine';
 import type { Measured } from '../model-runtime.port';
 import type { Tensor } from '../tensor';
 import { measure } from './measure';
-import { OnnxError } from './onnx-error';
-import { openOnnx } from './onnx-file';
-import { OnnxModel } from './onnx-model';
+import { OnnxError } from '../onnx/onnx-error';
+import { openOnnx } from '../onnx/onnx-file';
+import { OnnxModel } from '../onnx/onnx-model';
 
 const ROWS = [1, 2, 4, 8, 16, 32];
 const ALL_ROWS = [...ROWS, 128, 1024];

@@ -1,0 +1,8 @@
+import { env, setBackend } from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+
+/** The library computes what tests build with plain JavaScript, and advertises nothing. */
+export async function quietLibrary(): Promise<void> {
+  env().set('IS_TEST', true);
+  await setBackend('cpu');
+}

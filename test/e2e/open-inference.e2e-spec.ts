@@ -4,31 +4,34 @@ import { DTYPE } from '../onnx/onnx-writer';
 import { HEADER } from '../open-inference/client';
 import { hangUp, post, type WireAnswer } from '../open-inference/post';
 import { ANSWERED, type Case, LIMITS, REFUSED } from './open-inference-cases';
-import { describeBothWays, TestApp } from './test-app';
+import type { TfjsFiles } from '../tfjs/tfjs-files';
+import { identityTwin, nanOutputTwin, twoInputsTwin } from '../tfjs/twins';
+import { describeEveryEngine, type Model, TestApp } from './test-app';
 
-describeBothWays('inference in the Open Inference Protocol', (way) => {
+describeEveryEngine('inference in the Open Inference Protocol', (way, engine) => {
+  const of = (model: Buffer, twin: TfjsFiles): Model => (engine === 'tfjs' ? twin : model);
   let app: TestApp;
 
   beforeAll(async () => {
     app = await TestApp.start({ env: { ...way, ...LIMITS } });
-    await app.serve('pair', twoInputs());
+    await app.serve('pair', of(twoInputs(), twoInputsTwin()));
     await app.request().put('/api/v1/models/pair/aliases/champion').send({ version: 1 }).expect(200);
     await app.upload('waiting', twoInputs()).expect(201);
     await app.serve('class', classifierWithLabels(), { labels: ['buy', 'hold', 'sell'] });
     await app.serve('own', mapOutput([10, 20, 30]));
-    await app.serve('root', nanOutput());
-    await app.serve('picky', nanOutput(), { nonFinite: 'reject' });
+    await app.serve('root', of(nanOutput(), nanOutputTwin()));
+    await app.serve('picky', of(nanOutput(), nanOutputTwin()), { nonFinite: 'reject' });
     await app.serve('index', failing());
     const identities = {
-      free: identity(DTYPE.float32, [null, null]),
-      wide: identity(DTYPE.float32, [null, null, null]),
-      scalar: identity(DTYPE.float32, []),
+      free: of(identity(DTYPE.float32, [null, null]), identityTwin('float32', [-1, -1])),
+      wide: of(identity(DTYPE.float32, [null, null, null]), identityTwin('float32', [-1, -1, -1])),
+      scalar: of(identity(DTYPE.float32, []), identityTwin('float32', [])),
       half: identity(DTYPE.float16, [null, 2]),
       byte: identity(DTYPE.int8, [null]),
       long: identity(DTYPE.int64, [null]),
-      truth: identity(DTYPE.bool, [null]),
-      text: identity(DTYPE.string, [null, 1]),
-      texts: identity(DTYPE.string, [null, 2]),
+      truth: of(identity(DTYPE.bool, [null]), identityTwin('bool', [-1])),
+      text: of(identity(DTYPE.string, [null, 1]), identityTwin('string', [-1, 1])),
+      texts: of(identity(DTYPE.string, [null, 2]), identityTwin('string', [-1, 2])),
     };
     for (const [name, model] of Object.entries(identities)) await app.serve(name, model);
   });

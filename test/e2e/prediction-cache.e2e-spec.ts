@@ -10,7 +10,8 @@ import { hangUp, post } from '../open-inference/post';
 import { until } from '../process/processes';
 import { Caller, predictionOf, type Reply } from '../scheduling/caller';
 import { EngineRuns } from '../scheduling/engine-runs';
-import { describeBothWays, describeInProcess, freshFolder, itInProcess, TestApp } from './test-app';
+import { linearTwin, nanOutputTwin, twoInputsTwin } from '../tfjs/twins';
+import { describeBothWays, describeEveryEngine, describeInProcess, freshFolder, itInProcess, TestApp } from './test-app';
 
 const LINE = linear([[2], [3]], [1]);
 const numbers = (count: number, from = 0): readonly number[] => Array.from({ length: count }, (_, at) => from + at);
@@ -22,13 +23,15 @@ interface Figures {
   readonly memory: Readonly<Record<string, number>>;
 }
 
-describeBothWays('the prediction cache', (way) => {
+describeEveryEngine('the prediction cache', (way, engine) => {
+  const [line, pair, root] =
+    engine === 'tfjs' ? [linearTwin([[2], [3]], [1]), twoInputsTwin(), nanOutputTwin()] : [LINE, twoInputs(), nanOutput()];
   let app: TestApp;
   let caller: Caller;
   beforeAll(async () => {
     app = await TestApp.start({ env: way });
     caller = new Caller(app.origin);
-    await app.serve('line', LINE);
+    await app.serve('line', line);
   });
   afterAll(async () => {
     hangUp();
@@ -125,10 +128,10 @@ describeBothWays('the prediction cache', (way) => {
   });
 
   it('keeps no answer that is refused for NaN, and keeps one that tells it', async () => {
-    await app.serve('strict', nanOutput(), { nonFinite: 'reject' });
+    await app.serve('strict', root, { nonFinite: 'reject' });
     const refused = [await caller.predict('strict', [-1]), await caller.predict('strict', [-1])];
     expect(refused.map(({ status }) => status)).toEqual([422, 422]);
-    await app.serve('open', nanOutput(), { cache: { ttlSeconds: 60 } });
+    await app.serve('open', root, { cache: { ttlSeconds: 60 } });
     // the same executable: what the strict one had kept would be found
     const told = [await caller.predict('open', [-1]), await caller.predict('open', [-1])];
     expect(told.map(cacheOf)).toEqual(['MISS', 'HIT']);
@@ -160,7 +163,7 @@ describeBothWays('the prediction cache', (way) => {
   });
 
   it('tells apart what looks alike: shapes, datatypes, inputs that change places, outputs', async () => {
-    await app.serve('pair', twoInputs());
+    await app.serve('pair', pair);
     const ask = async (a: number, b: number, outputs?: readonly string[]) => {
       const input = (name: string, value: number) => ({ name, datatype: 'FP32', shape: [1, 1], data: [value] });
       const inputs = [input('a', a), input('b', b)];

@@ -1,6 +1,8 @@
 import { deflateSync, gzipSync } from 'node:zlib';
 import { identity, linear, nanOutput, twoInputs, withTotal } from '../onnx/models';
 import { DTYPE } from '../onnx/onnx-writer';
+import type { TfjsFiles } from '../tfjs/tfjs-files';
+import { identityTwin, linearTwin, nanOutputTwin, twoInputsTwin, withTotalTwin } from '../tfjs/twins';
 
 /** The models that the cases ask, all of them in production. */
 export const MODELS: readonly (readonly [name: string, model: Buffer, metadata?: object])[] = [
@@ -22,6 +24,22 @@ export const MODELS: readonly (readonly [name: string, model: Buffer, metadata?:
   ['root', nanOutput()],
   ['picky', nanOutput(), { nonFinite: 'reject' }],
 ];
+
+/** Those of them that TensorFlow.js can have. */
+export const TWINS: Readonly<Record<string, TfjsFiles>> = {
+  line: linearTwin([[1], [2], [3], [4]]),
+  pair: twoInputsTwin(),
+  plain: identityTwin('float32', [-1]),
+  column: identityTwin('float32', [-1, 1]),
+  cube: identityTwin('float32', [-1, -1, -1]),
+  fixed: identityTwin('float32', [2]),
+  total: withTotalTwin(),
+  truth: identityTwin('bool', [-1]),
+  text: identityTwin('string', [-1]),
+  bytes: identityTwin('string', [-1], 'y_bytes'),
+  root: nanOutputTwin(),
+  picky: nanOutputTwin(),
+};
 
 /** A question and its answer, byte for byte; of a refusal, the text under `error`. */
 export interface Case {

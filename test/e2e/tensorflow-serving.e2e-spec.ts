@@ -6,8 +6,8 @@ import { identity, linear } from '../onnx/models';
 import { DTYPE } from '../onnx/onnx-writer';
 import { parseAnswer, readNested, sameBits, writeNested } from '../tensors/json-client';
 import { randomTensor } from '../tensors/random-tensor';
-import { type Case, CASES, MODELS } from './tensorflow-serving-cases';
-import { describeBothWays, describeInProcess, freshFolder, TestApp } from './test-app';
+import { type Case, CASES, MODELS, TWINS } from './tensorflow-serving-cases';
+import { describeBothWays, describeEveryEngine, describeInProcess, freshFolder, TestApp } from './test-app';
 
 const DATATYPES: Readonly<Record<Exclude<Datatype, 'FP16'>, keyof typeof DTYPE>> = {
   BOOL: 'bool',
@@ -26,12 +26,12 @@ const DATATYPES: Readonly<Record<Exclude<Datatype, 'FP16'>, keyof typeof DTYPE>>
 const TENSORS = 30; // each way
 const { seed } = Chance;
 
-describeBothWays('TensorFlow Serving', (way) => {
+describeEveryEngine('TensorFlow Serving', (way, engine) => {
   let app: TestApp;
 
   beforeAll(async () => {
     app = await TestApp.start({ env: { ...way, MAX_JSON_BYTES: '65536' } });
-    for (const [name, model, metadata] of MODELS) await app.serve(name, model, metadata);
+    for (const [name, model, metadata] of MODELS) await app.serve(name, (engine === 'tfjs' && TWINS[name]) || model, metadata);
     await app.upload('waiting', linear([[1]])).expect(201);
     await app.upload('waiting', linear([[2]])).expect(201);
     await app.request().put('/api/v1/models/line/aliases/champion').send({ version: 1 }).expect(200);

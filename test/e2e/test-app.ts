@@ -54,6 +54,17 @@ export function describeBothWays(name: string, tests: (way: (typeof WAYS)[number
   describe.each(IN_CONTAINERS ? WAYS.slice(0, 1) : WAYS)(`${name} (HTTP_DIRECT=$HTTP_DIRECT, MODEL_ISOLATION=$MODEL_ISOLATION)`, tests);
 }
 
+/** An ONNX file, or the files of a TensorFlow.js model. */
+export type Model = Buffer | Readonly<Record<string, Buffer>>;
+
+const ENGINES = IN_CONTAINERS ? (['onnx'] as const) : (['onnx', 'tfjs'] as const);
+
+/** As `describeBothWays`, and once more with models of TensorFlow.js in the place of those that have a twin there. */
+export function describeEveryEngine(name: string, tests: (way: (typeof WAYS)[number], engine: (typeof ENGINES)[number]) => void): void {
+  describeBothWays(name, (way) => tests(way, 'onnx'));
+  describe.each(ENGINES.slice(1))(`${name} (%s)`, (engine) => tests(WAYS[0], engine));
+}
+
 /**
  * The real application behind the real pipeline, listening on a free port of loopback; without examples unless asked for. In this very
  * process, or, where E2E_IMAGE names an image, in a container of its own.
@@ -120,15 +131,17 @@ export class TestApp {
     return request(this.origin);
   }
 
-  /** Uploads a model. */
-  upload(name: string, model: Buffer, fields: Readonly<Record<string, string | object>> = {}): request.Test {
-    const form = this.request().post('/api/v1/models').field('name', name).attach('file', model, 'model.onnx');
+  /** Uploads a model: an ONNX file, or files by name. */
+  upload(name: string, model: Model, fields: Readonly<Record<string, string | object>> = {}): request.Test {
+    const form = this.request().post('/api/v1/models').field('name', name);
+    const files = Buffer.isBuffer(model) ? { 'model.onnx': model } : model;
+    for (const [file, bytes] of Object.entries(files)) void form.attach('file', bytes, file);
     for (const [field, value] of Object.entries(fields)) void form.field(field, typeof value === 'string' ? value : JSON.stringify(value));
     return form;
   }
 
   /** Uploads a model into production. */
-  serve(name: string, model: Buffer, metadata: object = {}): request.Test {
+  serve(name: string, model: Model, metadata: object = {}): request.Test {
     return this.upload(name, model, { metadata, stage: 'production' }).expect(201);
   }
 

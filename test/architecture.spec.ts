@@ -53,6 +53,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'elements',
     'float32',
     'half',
+    'installed-engines',
     'model-runtime.port',
     'open-engines',
     'runtime.errors',

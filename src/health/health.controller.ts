@@ -8,20 +8,21 @@ import { type Ready, Readiness } from './readiness';
 
 const READY = ApiOkResponse({ description: 'Yes', schema: { type: 'object', example: { status: 'ok', degraded: [] } } });
 const MEMORY = { usedBytes: 1_048_576, limitBytes: 2_147_483_648 };
+const ENGINES = { onnxruntime: '1.30.0', tfjs: '4.22.0', 'tfjs-node': null };
 const NOT_READY = new NotReady({ models: { status: 'down', serving: 0, broken: [], waitingFor: ['iris'] } });
 const BACKUP = { status: 'up', rpoSeconds: 32_400, snapshots: 7, damaged: 0, unsigned: 7 };
 const EXAMPLE = {
   status: 'ok',
   info: {
     server: { status: 'up' },
-    models: { status: 'up', serving: 1, broken: [], memory: MEMORY },
+    models: { status: 'up', serving: 1, broken: [], memory: MEMORY, engines: ENGINES },
     storage: { status: 'up', writable: true },
     backup: BACKUP,
   },
   error: {},
   details: {
     server: { status: 'up' },
-    models: { status: 'up', serving: 1, broken: [], memory: MEMORY },
+    models: { status: 'up', serving: 1, broken: [], memory: MEMORY, engines: ENGINES },
     storage: { status: 'up', writable: true },
     backup: BACKUP,
   },

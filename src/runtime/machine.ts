@@ -1,6 +1,7 @@
 import { cpus } from 'node:os';
-import { version as tfjs } from '@tensorflow/tfjs-core/package.json';
-import { version as onnxruntime } from 'onnxruntime-node/package.json';
+import { INSTALLED_ENGINES } from './installed-engines';
+
+const engines = Object.entries(INSTALLED_ENGINES).flatMap(([name, version]) => (version === null ? [] : [`${name} ${version}`]));
 
 /** What measurements of models are true for: the engines, their versions, and the processor. */
-export const MACHINE = `onnxruntime ${onnxruntime}, tfjs ${tfjs} on ${cpus()[0]?.model.trim() || process.arch}`;
+export const MACHINE = `${engines.join(', ')} on ${cpus()[0]?.model.trim() || process.arch}`;

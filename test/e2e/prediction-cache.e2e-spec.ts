@@ -11,7 +11,7 @@ import { until } from '../process/processes';
 import { Caller, predictionOf, type Reply } from '../scheduling/caller';
 import { EngineRuns } from '../scheduling/engine-runs';
 import { linearTwin, nanOutputTwin, twoInputsTwin } from '../tfjs/twins';
-import { describeBothWays, describeEveryEngine, describeInProcess, freshFolder, itInProcess, TestApp } from './test-app';
+import { describeEveryEngine, describeInProcess, freshFolder, itInProcess, TestApp } from './test-app';
 
 const LINE = linear([[2], [3]], [1]);
 const numbers = (count: number, from = 0): readonly number[] => Array.from({ length: count }, (_, at) => from + at);

@@ -7,7 +7,7 @@ import { DTYPE } from '../onnx/onnx-writer';
 import { parseAnswer, readNested, sameBits, writeNested } from '../tensors/json-client';
 import { randomTensor } from '../tensors/random-tensor';
 import { type Case, CASES, MODELS, TWINS } from './tensorflow-serving-cases';
-import { describeBothWays, describeEveryEngine, describeInProcess, freshFolder, TestApp } from './test-app';
+import { describeEveryEngine, describeInProcess, freshFolder, TestApp } from './test-app';
 
 const DATATYPES: Readonly<Record<Exclude<Datatype, 'FP16'>, keyof typeof DTYPE>> = {
   BOOL: 'bool',

@@ -61,6 +61,14 @@ export class VersionView {
   @ApiProperty({ example: 'onnx' })
   readonly engine!: string;
 
+  @ApiProperty({
+    example: null,
+    type: String,
+    nullable: true,
+    description: 'What TensorFlow.js computes it with on this machine: wasm, tfjs-node or cpu; null: not measured yet, or ONNX',
+  })
+  readonly backend!: string | null;
+
   @ApiProperty({ example: EXAMPLE_SIGNATURE, type: Object, description: 'Inputs and outputs; -1: free dimension' })
   readonly signature!: Signature;
 
@@ -137,6 +145,7 @@ export class VersionView {
       digest,
       executable,
       engine,
+      backend: measured?.backend ?? null,
       signature,
       options,
       ownLabels: labels,

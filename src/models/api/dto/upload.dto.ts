@@ -17,7 +17,8 @@ export class UploadForm {
   @ApiProperty({
     type: 'string',
     format: 'binary',
-    description: 'The ONNX file, or a zip or tar.gz with exactly one in it; may come several times',
+    description:
+      'An ONNX file, or model.json of TensorFlow.js and its weights; or a zip or tar.gz with exactly one model in it; may come several times',
   })
   readonly file!: unknown;
 

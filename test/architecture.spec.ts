@@ -64,6 +64,7 @@ const FACES: Readonly<Record<string, readonly string[]>> = {
     'bring-up',
     'fsck',
     'golden-replay',
+    'local-source',
     'model-catalog',
     'model-metadata',
     'model-name',

@@ -106,13 +106,14 @@ export class ServerProcess {
     return this.fetch(path, { method, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
   }
 
-  /** Uploads a model into production. */
-  async serve(name: string, model: Buffer, metadata: object = {}): Promise<void> {
+  /** Uploads a model into production: an ONNX file, or files by name. */
+  async serve(name: string, model: Buffer | Readonly<Record<string, Buffer>>, metadata: object = {}): Promise<void> {
     const form = new FormData();
     form.set('name', name);
     form.set('stage', 'production');
     form.set('metadata', JSON.stringify(metadata));
-    form.set('file', new Blob([Uint8Array.from(model)]), 'model.onnx');
+    const files = Buffer.isBuffer(model) ? { 'model.onnx': model } : model;
+    for (const [file, bytes] of Object.entries(files)) form.append('file', new Blob([Uint8Array.from(bytes)]), file);
     const { status, body } = await this.fetch('/api/v1/models', { method: 'POST', body: form });
     if (status !== 201) throw new Error(`${name} is not served: ${JSON.stringify(body)}`);
   }

@@ -2,6 +2,7 @@ import type { RuntimeConfig } from '../../config/app-config';
 import { hasCode } from '../../errors/has-code';
 import type { VersionRecord } from '../../models/registry/registry-records';
 import { GoldenReplay } from '../../models/serving/golden-replay';
+import { localSource } from '../../models/serving/local-source';
 import { ServedVersion } from '../../models/serving/served-version';
 import type { LoadedModel, ModelRuntime } from '../../runtime/model-runtime.port';
 import type { BlobStore } from '../../storage/blob-store.port';
@@ -30,10 +31,9 @@ export class ModelDrill {
    * @throws as ModelRuntime.load, LoadedModel.run; GoldenDeviation
    */
   async run(record: VersionRecord, enter: (phase: DrillPhase) => void): Promise<number> {
-    const file = await this.blobs.local(record.blob);
-    const sha256 = record.manifest.files[0]?.sha256 as string;
+    const file = await localSource(this.blobs, record);
     enter('loading');
-    const model = new HeardModel(await this.runtime.load({ path: file.path, sha256 }));
+    const model = new HeardModel(await this.runtime.load(file.source));
     const served = new ServedVersion(record, model, file, () => undefined);
     try {
       enter('replaying');

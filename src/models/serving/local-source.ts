@@ -1,5 +1,5 @@
 import type { ModelSource } from '../../runtime/model-runtime.port';
-import type { LocalBlob, ModelBlobs } from '../../storage/blob-store.port';
+import type { BlobStore, LocalBlob } from '../../storage/blob-store.port';
 import type { VersionRecord } from '../registry/registry-records';
 import { loadedFiles, sourceDigest } from '../upload/manifest';
 
@@ -10,7 +10,7 @@ export interface LocalSource {
 }
 
 /** @throws BlobMissing; nothing is held then */
-export async function localSource(blobs: ModelBlobs, { engine, manifest, blobs: names }: VersionRecord): Promise<LocalSource> {
+export async function localSource(blobs: Pick<BlobStore, 'local'>, { engine, manifest, blobs: names }: VersionRecord): Promise<LocalSource> {
   const files = loadedFiles(engine, manifest.files);
   const held: LocalBlob[] = [];
   const release = async (): Promise<void> => void (await Promise.all(held.map((blob) => blob.release())));

@@ -1,4 +1,4 @@
-import { CONTROL, FORESTS, OPERATORS, RANDOM } from './graph-operators';
+import { BROKEN, CONTROL, FORESTS, OPERATORS, RANDOM, WRONG_IN_WASM } from './graph-operators';
 import { isObject, type JsonObject, listAt, nameAt, objectAt, quoted } from './json-values';
 import { TfjsRefused } from './tfjs-refused';
 
@@ -14,6 +14,8 @@ export interface GraphFacts {
   readonly nodes: number;
   /** Whether it draws by chance. */
   readonly random: boolean;
+  /** Whether WebAssembly computes one of its operators wrong. */
+  readonly wasmIsWrong: boolean;
 }
 
 /**
@@ -37,13 +39,14 @@ export function walkGraph(topology: JsonObject, weights: ReadonlySet<string>): G
 class GraphWalk {
   private nodes = 0;
   private random = false;
+  private wasmIsWrong = false;
   /** By name of the function, a node that calls it. */
   private readonly called = new Map<string, string>();
 
   constructor(private readonly weights: ReadonlySet<string>) {}
 
   get facts(): GraphFacts {
-    return { nodes: this.nodes, random: this.random };
+    return { nodes: this.nodes, random: this.random, wasmIsWrong: this.wasmIsWrong };
   }
 
   /** FunctionDef: its arguments may be taken like nodes. @returns its name */
@@ -90,7 +93,10 @@ class GraphWalk {
         `${title} has the operator ${quoted(op)}, which TensorFlow.js does not have: leave it out before the conversion`,
       );
     }
+    if (BROKEN.has(op))
+      throw new TfjsRefused(`${title} has the operator "${op}", which TensorFlow.js computes wrong: export the model to ONNX`);
     this.random ||= RANDOM.has(op);
+    this.wasmIsWrong ||= WRONG_IN_WASM.has(op);
     const attributes = isObject(attr) ? attr : {};
     if (op === 'Const' && of === 'the graph' && !this.weights.has(name) && !isObject(attributes['value'])) {
       throw new TfjsRefused(`${title} is a constant of which weightsManifest has no weight`);

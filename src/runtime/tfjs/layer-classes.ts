@@ -23,6 +23,12 @@ export const LAYERS: ReadonlySet<string> = new Set([
 /** The activations that TensorFlow.js has, as Keras writes them. */
 export const ACTIVATIONS: ReadonlySet<string> = new Set(
   namesIn(`
-    elu selu relu relu6 linear sigmoid hard_sigmoid softplus softsign tanh softmax log_softmax gelu gelu_new mish swish
+    elu selu relu relu6 linear sigmoid hard_sigmoid softplus softsign tanh softmax log_softmax gelu mish swish
   `),
 );
+
+/** Layers of which the library does not know how large their output is (4.22). */
+export const BROKEN_LAYERS: ReadonlySet<string> = new Set(namesIn('CenterCrop Resizing'));
+
+/** Layers that WebAssembly computes wrong: they are made of `OneHot`. */
+export const LAYERS_WRONG_IN_WASM: ReadonlySet<string> = new Set(namesIn('CategoryEncoding'));

@@ -1,5 +1,5 @@
 import { isObject, type JsonObject, listAt, nameAt, objectAt, quoted } from './json-values';
-import { ACTIVATIONS, CONTAINERS, LAYERS } from './layer-classes';
+import { ACTIVATIONS, BROKEN_LAYERS, CONTAINERS, LAYERS, LAYERS_WRONG_IN_WASM } from './layer-classes';
 import { TfjsRefused } from './tfjs-refused';
 
 const MAX_LAYERS = 10_000;
@@ -19,18 +19,21 @@ interface Call {
 /**
  * Goes through the topology of a LayersModel before the library builds anything of it: the library makes room for what the topology says, and
  * never ends over a circle.
- * @param topology as Keras writes it (`class_name`, snake case) @returns how many layers there are
+ * @param topology as Keras writes it (`class_name`, snake case) @returns whether WebAssembly computes one of its layers wrong
  * @throws TfjsRefused naming the layer
  */
-export function walkLayers(topology: JsonObject): number {
-  return new LayersWalk().model(topology, 'the model');
+export function walkLayers(topology: JsonObject): boolean {
+  const walk = new LayersWalk();
+  walk.model(topology, 'the model');
+  return walk.wasmIsWrong;
 }
 
 class LayersWalk {
+  wasmIsWrong = false;
   private layers = 0;
 
   /** @param title of the model, in messages */
-  model({ class_name: className, config }: JsonObject, title: string): number {
+  model({ class_name: className, config }: JsonObject, title: string): void {
     if (typeof className !== 'string' || !CONTAINERS.has(className)) {
       throw new TfjsRefused(`${title} is of the class ${quoted(className)}; a model is Sequential or Functional`);
     }
@@ -42,7 +45,6 @@ class LayersWalk {
     const twice = names.find((name) => seen.size === seen.add(name).size);
     if (twice !== undefined) throw new TfjsRefused(`two layers of ${title} are called ${quoted(twice)}: rename one`);
     if (className !== 'Sequential') walkCalls(layers, own, title);
-    return this.layers;
   }
 
   /** @returns its name */
@@ -61,6 +63,9 @@ class LayersWalk {
     if (typeof className !== 'string' || !LAYERS.has(className)) {
       throw new TfjsRefused(`${title} is of the class ${quoted(className)}, which TensorFlow.js does not have: leave it out before the export, or make it of others`); // prettier-ignore
     }
+    if (BROKEN_LAYERS.has(className))
+      throw new TfjsRefused(`${title} is of the class "${className}", which TensorFlow.js cannot run: do it before the call`);
+    this.wasmIsWrong ||= LAYERS_WRONG_IN_WASM.has(className);
     if (config['stateful'] === true) throw new TfjsRefused(`${title} is stateful: it would carry one caller's data into the next call`);
     if (config['reset_after'] === true) {
       throw new TfjsRefused(`${title} has reset_after, which TensorFlow.js cannot compute: train it with reset_after=False`);

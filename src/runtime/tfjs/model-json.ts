@@ -19,6 +19,8 @@ export interface ModelJson {
   readonly groups: readonly WeightGroup[];
   /** Whether the model draws by chance. */
   readonly random: boolean;
+  /** Whether WebAssembly would compute it wrong. */
+  readonly wasmIsWrong: boolean;
   /** As `ImportReport.options`. */
   readonly options: ImportReport['options'];
   /** The whole file; of graphs also the signature and what fills their tables. */
@@ -37,15 +39,15 @@ export function readModelJson(bytes: Uint8Array, parts: readonly ModelPart[]): M
   const format = formatOf(all['format'], topology);
   if (format === 'layers-model') {
     const layers = asKeras2(topology);
-    walkLayers(layers);
+    const wasmIsWrong = walkLayers(layers);
     const options = layers === topology ? {} : { keras: 'rewritten from 3 to 2' };
-    return { format, topology: layers, groups, random: false, options, all };
+    return { format, topology: layers, groups, random: false, wasmIsWrong, options, all };
   }
   const weights = new Set(groups.flatMap((group) => group.weights.map(({ name }) => name)));
-  const { random } = walkGraph(topology, weights);
+  const { random, wasmIsWrong } = walkGraph(topology, weights);
   const filler = all['modelInitializer'];
   if (isObject(filler)) walkGraph(filler, weights);
-  return { format, topology, groups, random, options: {}, all };
+  return { format, topology, groups, random, wasmIsWrong, options: {}, all };
 }
 
 function parse(bytes: Uint8Array): unknown {

@@ -122,6 +122,16 @@ describe(openTfjs, () => {
     expect([...((answer?.data as Float32Array | undefined) ?? [])].map((each) => Math.round(each ** 2))).toEqual([18, 0, 2, 8]);
   });
 
+  it('computes with plain JavaScript what WebAssembly computes wrong', async () => {
+    const attr = { T: { type: 'DT_FLOAT' } };
+    const nodes = [placeholder('x', [2], 'int32'), { name: 'y', op: 'OneHot', input: ['x', 'depth', 'on', 'off'], attr }];
+    const scalar = (name: string, value: number, dtype: 'float32' | 'int32' = 'float32'): Constant => ({ name, shape: [], values: [value], dtype }); // prettier-ignore
+    const model = await load(graphFiles(nodes, [scalar('depth', 2, 'int32'), scalar('on', 0.5), scalar('off', 0)]));
+    expect(model.backend).toBe('cpu');
+    const [answer] = await model.run([{ name: 'x', datatype: 'INT32', shape: [2], data: Int32Array.of(1, 0) }], ['y']);
+    expect(answer?.data).toEqual(Float32Array.of(0, 0.5, 0.5, 0));
+  });
+
   it('says of a model that draws by chance that it does', async () => {
     const shape: Constant = { name: 'shape', shape: [1], values: [3], dtype: 'int32' };
     const drawn = { name: 'y', op: 'RandomUniform', input: ['shape'], attr: { dtype: { type: 'DT_FLOAT' } } };
@@ -299,6 +309,16 @@ describe(openTfjs, () => {
       ],
       ['a graph without nodes', graphed((json) => void (at(json, 'modelTopology')['node'] = [] as never)), /the graph has no nodes/],
       ['an unknown operator', graphed((json) => void (node(json, 2)['op'] = 'PyFunc')), /the node "y" has the operator "PyFunc"/],
+      [
+        'an operator that the library computes wrong',
+        graphed((json) => void (node(json, 2)['op'] = 'BitwiseAnd')),
+        /the node "y" has the operator "BitwiseAnd", which TensorFlow.js computes wrong/,
+      ],
+      [
+        'a layer that the library cannot run',
+        layered((json) => void (layer(json, 1)['class_name'] = 'Resizing')),
+        /the layer "hidden" is of the class "Resizing", which TensorFlow.js cannot run/,
+      ],
       [
         'a decision forest',
         graphed((json) => void (node(json, 2)['op'] = 'SimpleMLCreateModelResource')),

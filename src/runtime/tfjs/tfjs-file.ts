@@ -6,6 +6,7 @@ import { graphNetwork } from './graph-network';
 import { layersNetwork } from './layers-network';
 import { type ModelJson, readModelJson } from './model-json';
 import { type Backend, hasNode, useBackend } from './tfjs-engine';
+import { TfjsError } from './tfjs-error';
 import { TfjsModel } from './tfjs-model';
 import { TfjsRefused } from './tfjs-refused';
 import { memoryOf, refuseWrongSize } from './weights-manifest';
@@ -35,7 +36,7 @@ export async function openTfjs(source: ModelSource): Promise<OpenedModel> {
       loadBest(
         model,
         weights,
-        BACKENDS.find((each) => each === source.backend),
+        BACKENDS.find((each) => each === source.backend && !(each === 'wasm' && model.wasmIsWrong)),
       ),
   };
 }
@@ -46,7 +47,8 @@ async function loadBest(model: ModelJson, weights: readonly ArrayBuffer[], known
   const load = (backend: Backend): Promise<TfjsModel> => TfjsModel.loadWarm(backend, () => network(model, weights));
   const found = known === undefined ? undefined : await load(known).catch(() => undefined);
   if (found !== undefined) return found;
-  const own = await load('wasm').catch((error: unknown) => insteadOf(error, load));
+  const first = model.wasmIsWrong ? Promise.reject(new TfjsError('WebAssembly would compute it wrong')) : load('wasm');
+  const own = await first.catch((error: unknown) => insteadOf(error, load));
   const native = own.backend === 'wasm' && hasNode() ? await load('tfjs-node').catch(() => undefined) : undefined;
   return native === undefined ? own : faster(own, native);
 }

@@ -46,10 +46,6 @@ describe.each([
   it.each(cases.map((each) => [each.name, each] as const))('%s gives what was worked out without the library', async (name, each) => {
     const { backend, answers } = await compute(each);
     expect(answers.map(({ shape, datatype }) => ({ shape, datatype }))).toEqual(each.outputs.map(({ shape, dtype }) => ({ shape, datatype: DATATYPES[dtype] }))); // prettier-ignore
-    console.log(
-      name,
-      answers.map((a) => String(a.data)),
-    );
     const off = Math.max(...each.outputs.map((output, at) => furthest(answers[at], output)));
     expect(off).toBeLessThanOrEqual(TOLERANCE);
     rows.push({ kind, name, backend });

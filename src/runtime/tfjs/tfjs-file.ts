@@ -31,7 +31,7 @@ export async function openTfjs(source: ModelSource): Promise<OpenedModel> {
   return {
     report: { engine: 'tfjs', unbounded: ['TensorFlow.js runs it'], initializerBytes, options: model.options },
     random: model.random,
-    startEngine: () => useBackend('wasm'),
+    startEngine,
     load: () =>
       loadBest(
         model,
@@ -39,6 +39,12 @@ export async function openTfjs(source: ModelSource): Promise<OpenedModel> {
         BACKENDS.find((each) => each === source.backend && !(each === 'wasm' && model.wasmIsWrong)),
       ),
   };
+}
+
+/** The optional library as well: its 230 MB are no model's. */
+async function startEngine(): Promise<void> {
+  await useBackend('wasm');
+  hasNode();
 }
 
 /** @param known what was the best way on this machine before */

@@ -1,4 +1,6 @@
 # The layers on top of the base are what `npm run test:container` measures. Build: docker build -t analytics-api .
+# with TensorFlow's own library for TensorFlow.js models (720 MB more, x64 only): --build-arg TFJS_NODE=on
+ARG TFJS_NODE=off
 FROM node:24-bookworm-slim AS deps
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -22,6 +24,18 @@ RUN npm prune --omit=dev --omit=optional --no-audit --no-fund && cd node_modules
  && find . -type d -empty -delete \
  && node -e "require('onnxruntime-node'); for (const part of ['core', 'layers', 'converter', 'backend-cpu', 'backend-wasm']) require('@tensorflow/tfjs-' + part)"
 
+FROM production AS tfjs-node-off
+
+FROM node:24-bookworm AS tfjs-node-on
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-pip
+COPY scripts/tfjs-node.sh /tmp/
+RUN sh /tmp/tfjs-node.sh /native
+COPY --from=production /app/node_modules /app/node_modules
+# what the service has already stays what it is
+RUN cp -rn /native/node_modules/. /app/node_modules/
+
+FROM tfjs-node-${TFJS_NODE} AS packages
+
 # PID 1 has to hand signals on and to reap orphans (of `docker exec`, say); Node does the first only.
 FROM node:24-bookworm-slim AS init
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends tini
@@ -33,7 +47,7 @@ COPY --from=init /usr/bin/tini /usr/bin/tini
 RUN test -x /usr/bin/setpriv && test -x /usr/bin/prlimit \
  && mkdir models backups logs && chown node:node models backups logs \
  && ln -s /app/dist/main.js /usr/local/bin/analytics-api
-COPY --from=production /app/node_modules node_modules
+COPY --from=packages /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY examples/iris examples/iris
 COPY --from=build --chmod=755 /app/dist dist

@@ -50,6 +50,7 @@ describe(`mutants of model.json (CRASH_SEED=${seed})`, () => {
 
   it('are read, or refused with a sentence: nothing else is thrown', () => {
     const outcomes = { read: 0, refused: 0 };
+    let longest = 0;
     for (let turn = 0; turn < MUTANTS; turn++) {
       const files = originals[turn % originals.length] as TfjsFiles;
       const text = (files['model.json'] as Buffer).toString();
@@ -68,10 +69,11 @@ describe(`mutants of model.json (CRASH_SEED=${seed})`, () => {
         outcomes.read++;
       } catch (error) {
         if (!(error instanceof TfjsRefused)) throw new Error(`a mutant: ${bytes.toString()}`, { cause: error });
-        expect(error.message.length).toBeLessThan(1000);
         outcomes.refused++;
+        longest = Math.max(longest, error.message.length);
       }
     }
+    expect(longest).toBeLessThan(1000);
     expect(Math.min(outcomes.read, outcomes.refused)).toBeGreaterThan(MUTANTS / 20);
   });
 });

@@ -1,0 +1,68 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setBackend } from '@tensorflow/tfjs-core';
+import { LAYER_CASES } from './layer-cases';
+import { OPERATOR_CASES } from './operator-cases';
+import { quietLibrary } from './quiet-library';
+import { sourceOf } from './tfjs-files';
+
+const ROOT = join(__dirname, '..', '..');
+/** What the compiled service looks for packages in before the project's own: the addon is there for this test only. */
+const PACKAGES = join(ROOT, 'dist', 'node_modules');
+const DATATYPES = { float32: 'FP32', int32: 'INT32', bool: 'BOOL' } as const;
+const TOLERANCE = 1e-4;
+
+jest.setTimeout(600_000);
+
+interface Answer {
+  readonly backend?: string;
+  readonly error?: string;
+  readonly outputs?: readonly { readonly shape: readonly number[]; readonly data: readonly string[] }[];
+}
+
+describe('TensorFlow’s own library', () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'analytics-api-tfjs-node-'));
+  beforeAll(async () => {
+    await quietLibrary();
+    execFileSync('sh', [join(ROOT, 'scripts', 'tfjs-node.sh'), scratch], { stdio: 'pipe' });
+    mkdirSync(join(PACKAGES, '@tensorflow'), { recursive: true });
+    symlinkSync(join(scratch, 'node_modules', '@tensorflow', 'tfjs-node'), join(PACKAGES, '@tensorflow', 'tfjs-node'));
+  });
+  afterAll(() => {
+    rmSync(PACKAGES, { recursive: true, force: true });
+    rmSync(scratch, { recursive: true, force: true });
+  });
+
+  function run(cases: readonly unknown[]): Promise<readonly Answer[]> {
+    return new Promise((resolve, reject) => {
+      const env = { TF_CPP_MIN_LOG_LEVEL: '2' };
+      const child = execFile(process.execPath, [join(__dirname, 'run-with-backend.cjs')], { env, maxBuffer: 2 ** 26 }, (error, stdout) =>
+        error === null ? resolve(JSON.parse(stdout) as readonly Answer[]) : reject(error),
+      );
+      child.stdin?.end(JSON.stringify(cases));
+    });
+  }
+
+  it.each([
+    ['layers', LAYER_CASES],
+    ['operators', OPERATOR_CASES],
+  ] as const)('gives for all %s what was worked out without it', async (_kind, cases) => {
+    // prettier-ignore
+    const asked: unknown[] = [];
+    for (const { files, inputs } of cases) {
+      await setBackend('cpu');
+      const tensors = inputs.map(({ shape, values, dtype }) => ({ datatype: DATATYPES[dtype], shape, data: values.map(String) })); // JSON has no NaN
+      asked.push({ source: { ...sourceOf(await files()), backend: 'tfjs-node' }, inputs: tensors });
+    }
+    const answers = await run(asked);
+    const off = cases.filter(({ outputs }, at) => {
+      const given = answers[at]?.outputs ?? [];
+      return !outputs.every(({ shape, values }, index) =>
+        String(given[index]?.shape) === String(shape) && values.every((wanted, place) => Math.abs(Number(given[index]?.data[place]) - wanted) <= TOLERANCE * Math.max(1, Math.abs(wanted)) || String(wanted) === given[index]?.data[place])); // prettier-ignore
+    });
+    const elsewhere = cases.filter((_, at) => answers[at]?.backend !== 'tfjs-node');
+    expect({ off: off.map(({ name }) => name), elsewhere: elsewhere.map(({ name }) => name) }).toEqual({ off: [], elsewhere: [] });
+  });
+});

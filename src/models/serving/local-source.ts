@@ -10,7 +10,10 @@ export interface LocalSource {
 }
 
 /** @throws BlobMissing; nothing is held then */
-export async function localSource(blobs: Pick<BlobStore, 'local'>, { engine, manifest, blobs: names }: VersionRecord): Promise<LocalSource> {
+export async function localSource(
+  blobs: Pick<BlobStore, 'local'>,
+  { engine, manifest, blobs: names }: VersionRecord,
+): Promise<LocalSource> {
   const files = loadedFiles(engine, manifest.files);
   const held: LocalBlob[] = [];
   const release = async (): Promise<void> => void (await Promise.all(held.map((blob) => blob.release())));

@@ -3,6 +3,6 @@ import '@tensorflow/tfjs-backend-cpu';
 
 /** The library computes what tests build with plain JavaScript, and advertises nothing. */
 export async function quietLibrary(): Promise<void> {
-  env().set('IS_TEST', true);
+  env().set('PROD', true);
   await setBackend('cpu');
 }

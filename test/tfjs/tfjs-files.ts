@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { io } from '@tensorflow/tfjs-core';
@@ -89,9 +89,15 @@ export function changed(all: TfjsFiles, change: (json: ModelJsonText) => void): 
   return { ...all, 'model.json': Buffer.from(JSON.stringify(json)) };
 }
 
-/** Writes files to a folder of their own, for an engine to load. */
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Writes files to a folder of their own, for an engine to load; it goes with the tests. */
 export function sourceOf(all: TfjsFiles): ModelSource {
   const folder = mkdtempSync(join(tmpdir(), 'tfjs-files-'));
+  folders.push(folder);
   const parts = Object.entries(all).map(([name, bytes], at) => {
     const path = join(folder, String(at));
     writeFileSync(path, bytes);

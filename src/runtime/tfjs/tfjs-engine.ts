@@ -15,7 +15,7 @@ let nodeStarted: boolean | undefined;
 
 /** Makes what follows be computed with a backend; whoever runs a model asks for its own, as a process may have models of several. */
 export async function useBackend(wanted: Backend): Promise<void> {
-  env().set('IS_TEST', true); // or it advertises its other packages on standard error
+  env().set('PROD', true); // or it advertises its other packages on standard error
   if (getBackendIfAny() === NAMES[wanted]) return;
   if (wanted === 'wasm') startWasm();
   if (wanted === 'tfjs-node' && !hasNode()) throw new TfjsError('@tensorflow/tfjs-node is not installed, or its addon cannot be loaded');

@@ -26,8 +26,8 @@ RUN npm prune --omit=dev --omit=optional --no-audit --no-fund && cd node_modules
 
 FROM production AS tfjs-node-off
 
-FROM node:24-bookworm AS tfjs-node-on
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-pip
+FROM node:24-bookworm-slim AS tfjs-node-on
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ python3-pip
 COPY scripts/tfjs-node.sh /tmp/
 RUN sh /tmp/tfjs-node.sh /native
 COPY --from=production /app/node_modules /app/node_modules

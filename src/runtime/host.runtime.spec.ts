@@ -4,6 +4,8 @@ import { endlessLoop, linear } from '../../test/onnx/models';
 import { type Attribute, DTYPE, floats, type Node, onnxModel, type ValueInfo } from '../../test/onnx/onnx-writer';
 import { callWith, column, ModelFolder } from '../../test/process/model-folder';
 import { endOwnHosts, hostsOf, until } from '../../test/process/processes';
+import { sourceOf } from '../../test/tfjs/tfjs-files';
+import { loopTwin } from '../../test/tfjs/twins';
 import { RuntimeConfig } from '../config/app-config';
 import { EngineSupervisor } from './hosts/engine-supervisor';
 import { HostLauncher } from './hosts/host-launcher';
@@ -34,9 +36,12 @@ describe(HostRuntime.name, () => {
     await until('no host is left', () => hostsOf(process.pid).length === 0);
   });
 
-  it('gives up an import at its deadline, as the fault of the model, and kills what hangs', async () => {
+  it.each([
+    ['ONNX', () => models.file(hangsOnZeros())],
+    ['TensorFlow.js', () => sourceOf(loopTwin(1, 0))],
+  ])('gives up an import at its deadline, as the fault of the model, and kills what hangs: %s', async (_engine, file) => {
     const startedAt = performance.now();
-    const failed = await runtime.import(models.file(hangsOnZeros())).catch((error: unknown) => error);
+    const failed = await runtime.import(file()).catch((error: unknown) => error);
     expect(failed).toEqual(new ImportDeadlineExceeded(1));
     expect(failed).toMatchObject({ code: 'IMPORT_DEADLINE_EXCEEDED', kind: 'invalid' });
     expect(performance.now() - startedAt).toBeLessThan(2500);

@@ -1,4 +1,4 @@
-import { type Constant, graphFiles, type GraphNode, placeholder, type TfjsFiles } from './tfjs-files';
+import { changed, type Constant, graphFiles, type GraphNode, placeholder, type TfjsFiles } from './tfjs-files';
 
 // The models of test/onnx/models.ts that TensorFlow.js can have, with the same names, shapes and answers.
 
@@ -44,4 +44,22 @@ export function identityTwin(dtype: Dtype, shape: readonly number[], output = 'y
   const shaped = { ...declared, name: `${output}:0`, tensorShape: { dim: shape.map((size) => ({ size: String(size) })) } };
   const signature = { inputs: { x: declared }, outputs: { [output]: shaped } };
   return graphFiles([placeholder('x', shape, dtype), { name: output, op: 'Identity', input: ['x'], attr }], [], { signature });
+}
+
+/** y = x + step + step …, a number, until it is no longer below the limit: with a step of 0 it never is. */
+export function loopTwin(limit: number, step: number): TfjsFiles {
+  const number = { dtype: { type: 'DT_FLOAT' }, value: { tensor: { dtype: 'DT_FLOAT', tensorShape: {} } } };
+  const part = (name: string, type: string, constant: string, node: GraphNode) => ({
+    signature: { name, inputArg: [{ name: 'n', type: 'DT_FLOAT' }], outputArg: [{ name: 'out', type }] },
+    nodeDef: [{ name: constant, op: 'Const', attr: number }, node],
+    ret: { out: `${node.name}:z:0` },
+  });
+  const functions = [
+    part('below', 'DT_BOOL', 'limit', { name: 'less', op: 'Less', input: ['n', 'limit'] }),
+    part('more', 'DT_FLOAT', 'step', { name: 'sum', op: 'AddV2', input: ['n', 'step'] }),
+  ];
+  const attr = { cond: { func: { name: 'below' } }, body: { func: { name: 'more' } }, T: { list: { type: ['DT_FLOAT'] } } };
+  const nodes = [placeholder('x', []), { name: 'y', op: 'StatelessWhile', input: ['x'], attr }];
+  const constants = Object.entries({ limit, step }).map(([name, value]) => ({ name, shape: [], values: [value] }));
+  return changed(graphFiles(nodes, constants), ({ modelTopology }) => Object.assign(modelTopology as object, { library: { function: functions } })); // prettier-ignore
 }

@@ -12,6 +12,7 @@ import {
   type TfjsFiles,
 } from '../../../test/tfjs/tfjs-files';
 import { quietLibrary } from '../../../test/tfjs/quiet-library';
+import { loopTwin } from '../../../test/tfjs/twins';
 import { EngineError } from '../engine-model';
 import { openTfjs } from './tfjs-file';
 
@@ -93,20 +94,7 @@ describe(openTfjs, () => {
   });
 
   it('runs a loop, which has to be waited for, and leaves no tensor of it behind', async () => {
-    const constant = (name: string) => ({ name, op: 'Const', attr: { dtype: { type: 'DT_FLOAT' }, value: { tensor: { dtype: 'DT_FLOAT', tensorShape: {} } } } }); // prettier-ignore
-    const loopPart = (name: string, type: string, ...nodeDef: GraphNode[]) => ({
-      signature: { name, inputArg: [{ name: 'n', type: 'DT_FLOAT' }], outputArg: [{ name: 'out', type }] },
-      nodeDef,
-      ret: { out: `${nodeDef.at(-1)?.name}:z:0` },
-    });
-    const functions = [
-      loopPart('less', 'DT_BOOL', constant('limit'), { name: 'isLess', op: 'Less', input: ['n', 'limit'] }),
-      loopPart('more', 'DT_FLOAT', constant('step'), { name: 'sum', op: 'AddV2', input: ['n', 'step'] }),
-    ];
-    const attr = { cond: { func: { name: 'less' } }, body: { func: { name: 'more' } }, T: { list: { type: ['DT_FLOAT'] } } };
-    const scalar = (name: string, value: number): Constant => ({ name, shape: [], values: [value] });
-    const loop = graphFiles([placeholder('x', []), { name: 'y', op: 'StatelessWhile', input: ['x'], attr }], [scalar('limit', 100), scalar('step', 7)]); // prettier-ignore
-    const model = await load(changed(loop, (json) => void (at(json, 'modelTopology')['library'] = { function: functions })));
+    const model = await load(loopTwin(100, 7));
     const call = () => model.run([{ name: 'x', datatype: 'FP32', shape: [], data: Float32Array.of(3) }], ['y']);
     expect((await call())[0]?.data).toEqual(Float32Array.of(101));
     const before = memory().numTensors;

@@ -382,4 +382,26 @@ export const LAYER_CASES: readonly CoverageCase[] = [
     ),
     some(4, 2),
   ),
+  layer(
+    'a model as a layer, called twice',
+    twice,
+    [A],
+    f(
+      rowsOf(A).flatMap((row) => times(times(row, some(4)), some(4))),
+      2,
+      2,
+    ),
+    some(4),
+  ),
 ];
+
+function twice(): Layer {
+  const [z, x] = [input({ shape: [2] }), input({ shape: [2] })];
+  const inner = functional({ inputs: z, outputs: layers.dense({ units: 2, useBias: false }).apply(z) as SymbolicTensor });
+  return functional({ inputs: x, outputs: inner.apply(inner.apply(x)) as SymbolicTensor });
+}
+
+function rowsOf({ shape: [count = 0], values }: Block): readonly (readonly number[])[] {
+  const size = values.length / count;
+  return Array.from({ length: count }, (_, at) => values.slice(at * size, (at + 1) * size).map(Number));
+}

@@ -1,3 +1,4 @@
+import { CONTAINERS } from './layer-classes';
 import { isObject, type JsonObject } from './json-values';
 
 /** Activations by the names that Keras 3 has for them. */
@@ -27,7 +28,40 @@ function rewritten(value: unknown, key = ''): unknown {
   // a function as an object: its name is all there is to it
   if (value['class_name'] === 'function' && typeof value['config'] === 'string') return rewritten(value['config'], key);
   const entries = Object.entries(value).filter(([name]) => !['module', 'registered_name', 'build_config', 'compile_config'].includes(name));
-  return Object.fromEntries(entries.map(([name, each]) => renamed(name, each)));
+  const made = Object.fromEntries(entries.map(([name, each]) => renamed(name, each)));
+  if (made['class_name'] === 'Bidirectional') return withoutPrefix(made);
+  return Array.isArray(made['layers']) ? withCallsCounted(made, made['layers'] as readonly unknown[]) : made;
+}
+
+/** Keras 3 names the layer within after its direction; the library does so itself. */
+function withoutPrefix(bidirectional: JsonObject): JsonObject {
+  const config = isObject(bidirectional['config']) ? bidirectional['config'] : {};
+  const layer = isObject(config['layer']) ? config['layer'] : {};
+  const own = isObject(layer['config']) ? layer['config'] : {};
+  const name = typeof own['name'] === 'string' ? own['name'].replace(/^forward_/, '') : own['name'];
+  return { ...bidirectional, config: { ...config, layer: { ...layer, config: { ...own, name } } } };
+}
+
+/**
+ * In Keras 2 the first call of a model that is a layer is that which made it. Keras 3 counts that one only where the ends of a model are told, and
+ * of functional models only.
+ */
+function withCallsCounted(model: JsonObject, layers: readonly unknown[]): JsonObject {
+  const called = (classes: ReadonlySet<string>): ReadonlySet<unknown> =>
+    new Set(layers.filter((layer) => isObject(layer) && classes.has(String(layer['class_name']))).map((layer) => (layer as JsonObject)['name'])); // prettier-ignore
+  const [within, ends] = [called(CONTAINERS), called(new Set(['Sequential']))];
+  const inner = layers.map((layer) => (isObject(layer) && Array.isArray(layer['inbound_nodes']) ? { ...layer, inbound_nodes: layer['inbound_nodes'].map((call: unknown) => counted(call, within)) } : layer)); // prettier-ignore
+  const outer = ['input_layers', 'output_layers'].filter((key) => key in model).map((key) => [key, counted(model[key], ends)] as const);
+  return { ...model, layers: inner, ...Object.fromEntries(outer) };
+}
+
+/** @param tensors each as [layer, node, tensor, …] @param models the layers with a call more */
+function counted(tensors: unknown, models: ReadonlySet<unknown>): unknown {
+  if (!Array.isArray(tensors)) return tensors;
+  return tensors.map((tensor: unknown) => {
+    if (!Array.isArray(tensor) || !models.has(tensor[0]) || typeof tensor[1] !== 'number') return tensor;
+    return tensor.with(1, tensor[1] + 1) as readonly unknown[];
+  });
 }
 
 function renamed(key: string, value: unknown): readonly [string, unknown] {

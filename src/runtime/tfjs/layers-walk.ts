@@ -10,6 +10,9 @@ const MAX_ELEMENTS = 2 ** 28;
 /** What a layer is made of so many of. */
 const COUNTS = ['units', 'filters', 'input_dim', 'output_dim', 'n', 'depth_multiplier'];
 
+/** What the two layers of a Bidirectional have in common. */
+const MAKE_OF_RECURRENT = ['class_name', 'units', 'activation', 'recurrent_activation', 'use_bias', 'return_sequences', 'return_state'];
+
 /** An edge of a graph of layers: node `at` of the layer, its how-manieth call. */
 interface Call {
   readonly layer: string;
@@ -70,12 +73,27 @@ class LayersWalk {
     if (config['reset_after'] === true) {
       throw new TfjsRefused(`${title} has reset_after, which TensorFlow.js cannot compute: train it with reset_after=False`);
     }
+    refuseOtherBackward(config, title);
     for (const key of ['activation', 'recurrent_activation']) refuseActivation(config[key], title);
     for (const key of COUNTS) refuseCount(config[key], key, title);
     refuseShape(config['batch_input_shape'], title);
     const within = [config['layer'], ...[config['cell'], config['cells']].flat()].filter((each) => each !== undefined && each !== null);
     for (const each of within) this.layer(objectAt(each, `what is within ${title}`));
   }
+}
+
+/** The library makes the layer for the way back of that for the way there. */
+function refuseOtherBackward({ layer, backward_layer: backward }: JsonObject, title: string): void {
+  if (backward === undefined || backward === null) return;
+  const [one, other] = [layer, backward].map((each) => objectAt(each, `what is within ${title}`));
+  const different = MAKE_OF_RECURRENT.find((key) => JSON.stringify(makeOf(one, key)) !== JSON.stringify(makeOf(other, key)));
+  if (different !== undefined) {
+    throw new TfjsRefused(`${title} has another ${different} on its way back, which TensorFlow.js would not see: make it of two layers`);
+  }
+}
+
+function makeOf(layer: JsonObject | undefined, key: string): unknown {
+  return key === 'class_name' ? layer?.[key] : (layer?.['config'] as JsonObject | undefined)?.[key];
 }
 
 function refuseActivation(activation: unknown, title: string): void {
@@ -110,10 +128,12 @@ function refuseShape(shape: unknown, title: string): void {
 /** Every call names layers that there are, and none waits for itself. */
 function walkCalls(layers: readonly JsonObject[], config: JsonObject, title: string): void {
   const nodes = new Map<string, readonly Call[]>();
-  for (const { name, inbound_nodes: inbound } of layers) {
+  for (const { name, class_name: className, inbound_nodes: inbound } of layers) {
     const calls = listAt(inbound, `inbound_nodes of the layer ${quoted(name)}`);
-    if (calls.length === 0) nodes.set(keyOf({ layer: name as string, at: 0 }), []);
-    for (const [at, call] of calls.entries()) nodes.set(keyOf({ layer: name as string, at }), callsIn(call, name as string));
+    // the first call of a model is that which made it
+    const made = CONTAINERS.has(className as string) ? 1 : 0;
+    if (calls.length === 0 || made === 1) nodes.set(keyOf({ layer: name as string, at: 0 }), []);
+    for (const [at, call] of calls.entries()) nodes.set(keyOf({ layer: name as string, at: at + made }), callsIn(call, name as string));
   }
   for (const [key, from] of nodes) {
     const missing = from.find((call) => !nodes.has(keyOf(call)));

@@ -295,6 +295,16 @@ describe(openTfjs, () => {
         async () => changed(await recurrent(), (json) => void (config(json, 0)['reset_after'] = true)),
         /the layer "memory" has reset_after/,
       ],
+      [
+        'another layer on the way back',
+        async () =>
+          changed(await recurrent(), (json) => {
+            const way = { ...layer(json, 0) };
+            const backward_layer = { ...way, config: { ...config(json, 0), activation: 'relu' } };
+            Object.assign(layer(json, 0), { class_name: 'Bidirectional', config: { name: 'both', layer: way, backward_layer } });
+          }),
+        /the layer "both" has another activation on its way back/,
+      ],
       ['a graph without nodes', graphed((json) => void (at(json, 'modelTopology')['node'] = [] as never)), /the graph has no nodes/],
       ['an unknown operator', graphed((json) => void (node(json, 2)['op'] = 'PyFunc')), /the node "y" has the operator "PyFunc"/],
       [

@@ -17,22 +17,25 @@ interface GoldenRow {
 const textOf = (...path: readonly string[]): string => readFileSync(join(FOLDER, ...path), 'utf8');
 const close = (a: number, b: number): boolean => Math.abs(a - b) <= TOLERANCE * Math.max(1, Math.abs(b));
 
+/** A model of ONNX is one file, one of TensorFlow.js is several. */
+const modelFiles = (name: string): readonly string[] =>
+  readdirSync(join(FOLDER, name)).filter((file) => /\.(onnx|bin)$|^model\.json$/.test(file));
+
 describe('the examples', () => {
   const servers = new Servers();
   let server: ServerProcess;
   beforeAll(async () => void (server = await servers.start({ EXAMPLES: 'off' })));
   afterAll(() => servers.remove());
 
-  it('are three', () => {
-    expect(NAMES).toEqual(['fuel-economy', 'iris', 'market']);
+  it('are four', () => {
+    expect(NAMES).toEqual(['fuel-economy', 'iris', 'market', 'market-tfjs']);
   });
 
   describe.each(NAMES)('%s', (name) => {
     it('is uploaded with its metadata, and answers its own request', async () => {
       const form = new FormData();
-      const model = new Blob([readFileSync(join(FOLDER, name, 'model.onnx'))]);
       for (const [field, value] of [['name', name], ['metadata', textOf(name, 'metadata.json')], ['stage', 'production']] as const) form.set(field, value); // prettier-ignore
-      form.set('file', model, 'model.onnx');
+      for (const file of modelFiles(name)) form.append('file', new Blob([readFileSync(join(FOLDER, name, file))]), file);
       expect((await fetch(`${server.origin}/api/v1/models`, { method: 'POST', body: form })).status).toBe(201);
       const { status, body } = await server.predict(name, JSON.parse(textOf(name, 'request.json')) as object);
       expect([status, body.model]).toEqual([200, name]);

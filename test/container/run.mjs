@@ -64,7 +64,7 @@ try {
   // who waits for whom is the same in a box, and takes long to show
   const elsewhere = 'test/e2e/(scheduling|overload)';
   const suites = ['--testRegex', 'test/(e2e|container)/.*spec\\.ts$', '--testPathIgnorePatterns', '/node_modules/', elsewhere];
-  run('e2e suite, compose, container', 'jest', '--maxWorkers=2', ...suites);
+  run('e2e suite, compose, container', 'jest', ...suites);
   run('figures', 'node', 'bench/container.mjs');
   if (process.env.LONG === '1') {
     if (engine.name === 'podman') run('its base', engine.lab, 'up', join(project, '.devcontainer'));

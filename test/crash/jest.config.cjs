@@ -1,6 +1,6 @@
 // The crash tests. Most wait for processes that they start, and bear company; the others run one by one, when nobody else is at work.
 const { join } = require('node:path');
-const { moduleFileExtensions, modulePathIgnorePatterns, testEnvironment, testTimeout, transform, transformIgnorePatterns } = require('../../jest.config.cjs'); // prettier-ignore
+const { maxWorkers, moduleFileExtensions, modulePathIgnorePatterns, testEnvironment, testTimeout, transform, transformIgnorePatterns } = require('../../jest.config.cjs'); // prettier-ignore
 
 const rootDir = join(__dirname, '..', '..');
 const shared = {
@@ -18,7 +18,7 @@ const alone = 'test/crash/(engine-[a-z]+|lost-answers|upload-memory)\\.spec\\.ts
 
 module.exports = {
   rootDir,
-  maxWorkers: 2,
+  maxWorkers,
   projects: [
     {
       ...shared,

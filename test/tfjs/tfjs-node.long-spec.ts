@@ -3,10 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setBackend } from '@tensorflow/tfjs-core';
+import { input, layers, model as functional, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { LAYER_CASES } from './layer-cases';
 import { OPERATOR_CASES } from './operator-cases';
 import { quietLibrary } from './quiet-library';
-import { sourceOf } from './tfjs-files';
+import { graphFiles, layersFiles, placeholder, sourceOf, type TfjsFiles } from './tfjs-files';
 
 const ROOT = join(__dirname, '..', '..');
 /** What the compiled service looks for packages in before the project's own: the addon is there for this test only. */
@@ -18,6 +19,8 @@ jest.setTimeout(600_000);
 
 interface Answer {
   readonly backend?: string;
+  /** The least time of some runs. */
+  readonly ms?: number;
   readonly error?: string;
   readonly outputs?: readonly { readonly shape: readonly number[]; readonly data: readonly string[] }[];
 }
@@ -65,4 +68,50 @@ describe('TensorFlow’s own library', () => {
     const elsewhere = cases.filter((_, at) => answers[at]?.backend !== 'tfjs-node');
     expect({ off: off.map(({ name }) => name), elsewhere: elsewhere.map(({ name }) => name) }).toEqual({ off: [], elsewhere: [] });
   });
+
+  it('is taken where it is faster than WebAssembly, or alone knows an operation, and nowhere else', async () => {
+    const kinds: Record<string, TfjsFiles> = {
+      'small network': await network(),
+      convolutions: await convolutions(),
+      'complex numbers': COMPLEX,
+    };
+    const shapes: Record<string, readonly number[]> = { 'small network': [1, 10], convolutions: [1, 64, 64, 16], 'complex numbers': [4] };
+    const table: Record<string, { readonly wasm: number | undefined; readonly 'tfjs-node': number | undefined; readonly taken: string | undefined }> = {}; // prettier-ignore
+    for (const [kind, files] of Object.entries(kinds)) {
+      const shape = shapes[kind] ?? [];
+      const data = Array.from({ length: shape.reduce((all, size) => all * size, 1) }, (_, at) => String(Math.sin(at)));
+      const of = (backend?: string) => ({
+        source: { ...sourceOf(files), ...(backend && { backend }) },
+        inputs: [{ datatype: 'FP32', shape, data }],
+      });
+      const [wasm, node, taken] = await run([of('wasm'), of('tfjs-node'), of()]);
+      table[kind] = { wasm: wasm?.backend === 'wasm' ? wasm.ms : undefined, 'tfjs-node': node?.ms, taken: taken?.backend };
+    }
+    console.info(table);
+    const taken = Object.fromEntries(Object.entries(table).map(([kind, row]) => [kind, row.taken]));
+    expect(taken).toEqual({ 'small network': 'wasm', convolutions: 'tfjs-node', 'complex numbers': 'tfjs-node' });
+    expect(table['small network']!.wasm).toBeLessThan(table['small network']!['tfjs-node']!);
+    expect(table['convolutions']!['tfjs-node']).toBeLessThan(table['convolutions']!.wasm!);
+    expect(table['complex numbers']!.wasm).toBeUndefined();
+  });
 });
+
+const COMPLEX = graphFiles([
+  placeholder('x', [4]),
+  { name: 'c', op: 'Complex', input: ['x', 'x'] },
+  { name: 'y', op: 'ComplexAbs', input: ['c'] },
+]);
+
+async function network(): Promise<TfjsFiles> {
+  await setBackend('cpu');
+  const x = input({ shape: [10] });
+  const hidden = [64, 64].reduce((from, units) => layers.dense({ units, activation: 'relu' }).apply(from) as SymbolicTensor, x);
+  return layersFiles(functional({ inputs: x, outputs: layers.dense({ units: 1 }).apply(hidden) as SymbolicTensor }));
+}
+
+async function convolutions(): Promise<TfjsFiles> {
+  await setBackend('cpu');
+  const x = input({ shape: [64, 64, 16] });
+  const made = [32, 32, 32].reduce((from, filters) => layers.conv2d({ filters, kernelSize: 3, activation: 'relu' }).apply(from) as SymbolicTensor, x); // prettier-ignore
+  return layersFiles(functional({ inputs: x, outputs: layers.globalAveragePooling2d({}).apply(made) as SymbolicTensor }));
+}

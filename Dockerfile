@@ -1,6 +1,5 @@
 # The layers on top of the base are what `npm run test:container` measures. Build: docker build -t analytics-api .
 # with TensorFlow's own library for TensorFlow.js models (720 MB more, x64 only): --build-arg TFJS_NODE=on
-ARG TFJS_NODE=off
 FROM node:24-bookworm-slim AS deps
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -24,17 +23,13 @@ RUN npm prune --omit=dev --omit=optional --no-audit --no-fund && cd node_modules
  && find . -type d -empty -delete \
  && node -e "require('onnxruntime-node'); for (const part of ['core', 'layers', 'converter', 'backend-cpu', 'backend-wasm']) require('@tensorflow/tfjs-' + part)"
 
-FROM production AS tfjs-node-off
-
-FROM node:24-bookworm-slim AS tfjs-node-on
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ python3-pip
+# one stage for both: not every builder looks for a stage by the value of an argument
+FROM production AS packages
+ARG TFJS_NODE=off
 COPY scripts/tfjs-node.sh /tmp/
-RUN sh /tmp/tfjs-node.sh /native
-COPY --from=production /app/node_modules /app/node_modules
 # what the service has already stays what it is
-RUN cp -rn /native/node_modules/. /app/node_modules/
-
-FROM tfjs-node-${TFJS_NODE} AS packages
+RUN [ "$TFJS_NODE" != on ] || { apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ python3-pip \
+ && sh /tmp/tfjs-node.sh /native && cp -rn /native/node_modules/. /app/node_modules/; }
 
 # PID 1 has to hand signals on and to reap orphans (of `docker exec`, say); Node does the first only.
 FROM node:24-bookworm-slim AS init

@@ -7,11 +7,16 @@ import { hostsOf, until } from '../process/processes';
 import { realModels } from '../real-models/oracle';
 import { elementsOf, type Tensor } from '../../src/runtime/tensor';
 import { bodyOf, Caller, predictionOf, type Reply } from '../scheduling/caller';
+import { linearTwin } from '../tfjs/twins';
 import { describeBothWays, itInProcess, type LogLine, logLines, TestApp } from './test-app';
 
-const IRIS = readFileSync(join(__dirname, '..', '..', 'examples', 'iris', 'model.onnx'));
+const EXAMPLES = join(__dirname, '..', '..', 'examples');
+const IRIS = readFileSync(join(EXAMPLES, 'iris', 'model.onnx'));
+const MARKET = Object.fromEntries(['model.json', 'group1-shard1of1.bin'].map((file) => [file, readFileSync(join(EXAMPLES, 'market-tfjs', file))])); // prettier-ignore
 const REAL = realModels().filter(({ inputs: [x, ...more] }) => x?.datatype === 'FP32' && more.length === 0);
 const TOGETHER = 32;
+/** y = 2x + 1, for each engine. */
+const LINES = ['line', 'line-tfjs'];
 
 interface Statistics {
   readonly inference_count: number;
@@ -32,8 +37,9 @@ describeBothWays('calls that come together', (way) => {
     app = await TestApp.start({ env: { ...way, CACHE_TTL_SECONDS: '0' } });
     caller = new Caller(app.origin);
     await app.serve('line', linear([[2]], [1]));
+    await app.serve('line-tfjs', linearTwin([[2]], [1]));
     await app.serve('one-by-one', linear([[2]], [2]), { batching: 'off' });
-    await together('line', asRows(numbers(64))); // what opens the connections does not come together
+    for (const model of LINES) await together(model, asRows(numbers(64))); // what opens the connections does not come together
   });
   afterAll(async () => {
     caller.hangUp();
@@ -49,19 +55,19 @@ describeBothWays('calls that come together', (way) => {
     return model_stats[0];
   }
 
-  it('become batches, and each gets its own answer', async () => {
-    expect(await view('line')).toMatchObject({ batchRows: expect.any(Number), batchInvariant: true });
-    const before = await statisticsOf('line');
+  it.each(LINES)('become batches, and each gets its own answer: %s', async (model) => {
+    expect(await view(model)).toMatchObject({ batchRows: expect.any(Number), batchInvariant: true });
+    const before = await statisticsOf(model);
     for (const round of numbers(8)) {
       const nonces = numbers(64, 1000 * round);
-      expect((await together('line', asRows(nonces))).map(predictionOf)).toEqual(nonces.map((nonce) => 2 * nonce + 1));
+      expect((await together(model, asRows(nonces))).map(predictionOf)).toEqual(nonces.map((nonce) => 2 * nonce + 1));
     }
-    const { inference_count, execution_count, batch_stats } = await statisticsOf('line');
+    const { inference_count, execution_count, batch_stats } = await statisticsOf(model);
     expect(inference_count - before.inference_count).toBe(8 * 64);
     expect(execution_count - before.execution_count).toBeLessThan((8 * 64) / 4);
     expect(batch_stats.reduce((sum, { batch_size, compute_infer }) => sum + batch_size * compute_infer.count, 0)).toBe(inference_count);
     expect(batch_stats.reduce((sum, { compute_infer }) => sum + compute_infer.count, 0)).toBe(execution_count);
-    const { batchRows } = await view('line');
+    const { batchRows } = await view(model);
     expect(Math.max(...batch_stats.map(({ batch_size }) => batch_size))).toBeLessThanOrEqual(batchRows);
   });
 
@@ -74,10 +80,10 @@ describeBothWays('calls that come together', (way) => {
     expect(batch_stats.map(({ batch_size }) => batch_size)).toEqual([1]);
   });
 
-  it('get the rows that they sent, however many each of them has', async () => {
+  it.each(LINES)('get the rows that they sent, however many each of them has: %s', async (model) => {
     const sizes = numbers(40).map((at) => 1 + (at % 4));
     const rowsOf = (at: number): readonly number[] => numbers(sizes[at] as number, 100 * at);
-    const send = (at: number): Promise<Reply> => caller.ask('/api/v1/predict/line', { instances: rowsOf(at).map((row) => [row]) });
+    const send = (at: number): Promise<Reply> => caller.ask(`/api/v1/predict/${model}`, { instances: rowsOf(at).map((row) => [row]) });
     const replies = await Promise.all(sizes.map((_, at) => send(at)));
     const given = replies.map((reply) => bodyOf(reply).predictions.map(({ prediction }: { prediction: number }) => prediction));
     expect(given).toEqual(sizes.map((_, at) => rowsOf(at).map((row) => 2 * row + 1)));
@@ -127,6 +133,16 @@ describeBothWays('calls that come together', (way) => {
         );
       }
       expect(invariant.length).toBeGreaterThan(3);
+    });
+
+    it('with a network in TensorFlow.js', async () => {
+      const { body } = await app.serve('market-tfjs', MARKET, { batching: 'exact' });
+      const x: Tensor = { name: 'features', datatype: 'FP32', shape: [TOGETHER, 11], data: Float32Array.from(numbers(TOGETHER * 11), (at) => Math.sin(at)) }; // prettier-ignore
+      await expectSameBits(
+        'market-tfjs',
+        numbers(TOGETHER).map((row) => requestOf(x, row)),
+      );
+      expect(body).toMatchObject({ engine: 'tfjs', batchInvariant: expect.any(Boolean) });
     });
 
     it('with the example, which says whether it is invariant and may be asked for nothing else', async () => {

@@ -2,6 +2,8 @@ import { rmSync } from 'node:fs';
 import { freshFolder } from '../e2e/test-app';
 import { version } from '../../package.json';
 import { linear, slowLoop } from '../onnx/models';
+import type { TfjsFiles } from '../tfjs/tfjs-files';
+import { linearTwin } from '../tfjs/twins';
 import { until } from '../process/processes';
 import { realModels } from '../real-models/oracle';
 import { Container, ENGINE, engine, HARDENED, IMAGE, NETWORK, PORT } from './engine';
@@ -18,11 +20,12 @@ const linesOf = (text: string): readonly string[] => text.split('\n').filter(Boo
 const post = (container: Container, path: string, body: object): Promise<Response> =>
   fetch(container.origin + path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
 
-async function serve({ origin }: Container, name: string, model: Buffer): Promise<void> {
+async function serve({ origin }: Container, name: string, model: Buffer | TfjsFiles): Promise<void> {
   const form = new FormData();
   form.set('name', name);
   form.set('stage', 'production');
-  form.set('file', new Blob([Uint8Array.from(model)]), 'model.onnx');
+  const files = Buffer.isBuffer(model) ? { 'model.onnx': model } : model;
+  for (const [file, bytes] of Object.entries(files)) form.append('file', new Blob([Uint8Array.from(bytes)]), file);
   expect((await fetch(`${origin}/api/v1/models`, { method: 'POST', body: form })).status).toBe(201);
 }
 
@@ -142,6 +145,12 @@ describe('a container with a read-only root, no capabilities and limits', () => 
     const limits = await container.shell('for p in /proc/[0-9]*; do grep -qs [h]ost.main.js $p/cmdline && cat $p/limits; done; true');
     expect(limits).toMatch(/^Max data size\s+\d+\s+\d+\s+bytes/m);
     expect(limits).not.toMatch(/^Max data size\s+unlimited/m);
+  });
+
+  it('runs TensorFlow.js models with what is left of the library', async () => {
+    await serve(container, 'tfjs-line', linearTwin([[2]], [1]));
+    const answer = await post(container, '/api/v1/predict/tfjs-line', { instances: [[4]] });
+    expect({ status: answer.status, body: await answer.json() }).toMatchObject({ status: 200, body: { predictions: [{ prediction: 9 }] } });
   });
 
   it('goes on when an engine host is killed, and PID 1 leaves no dead ones about', async () => {

@@ -1,5 +1,5 @@
 // Builds the image, runs it, and holds it to what issue and documents say: with docker where there is an engine behind it, or with podman in
-// container-lab. usage: npm run test:container; LONG=1 npm run test:container for the development container as well
+// container-lab. usage: npm run test:container; LONG=1 npm run test:container for the development container and the image with tfjs-node as well
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,11 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const IMAGE = 'analytics-api-under-test'; // compose builds an `analytics-api` of its own
 const NETWORK = 'trading-network';
 const PROJECT = 'analytics-api-test';
+
+const LOADS_NODE = `const { INSTALLED_ENGINES } = require('./dist/runtime/installed-engines.js');
+const { hasNode } = require('./dist/runtime/tfjs/tfjs-engine.js');
+console.log(INSTALLED_ENGINES);
+process.exitCode = INSTALLED_ENGINES['tfjs-node'] !== null && hasNode() ? 0 : 1;`;
 
 const engine = findEngine();
 if (engine.name === undefined) {
@@ -67,6 +72,8 @@ try {
   run('e2e suite, compose, container', 'jest', ...suites);
   run('figures', 'node', 'bench/container.mjs');
   if (process.env.LONG === '1') {
+    run('build with tfjs-node', 'docker', 'build', '--build-arg', 'TFJS_NODE=on', '--tag', `${IMAGE}-tfjs-node`, project);
+    run('tfjs-node is told of, and loads', 'docker', 'run', '--rm', '--entrypoint=node', `${IMAGE}-tfjs-node`, '-e', LOADS_NODE);
     if (engine.name === 'podman') run('its base', engine.lab, 'up', join(project, '.devcontainer'));
     run('development container', 'docker', 'build', '--tag', `${IMAGE}-dev`, join(project, '.devcontainer'));
     const there = [

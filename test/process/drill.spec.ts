@@ -7,6 +7,11 @@ import { type ServerProcess, Servers } from './server-process';
 const ROOT = join(__dirname, '../..');
 const MAIN = join(ROOT, 'dist', 'main.js');
 const EXAMPLES = readdirSync(join(ROOT, 'examples')).sort();
+/** What of an example is uploaded. */
+const filesOf = (name: string): readonly string[] =>
+  readdirSync(join(ROOT, 'examples', name)).filter((file) => /^(model\.(onnx|json)|.*\.bin)$/.test(file));
+/** Each file, and the log. */
+const OBJECTS = EXAMPLES.flatMap(filesOf).length + 1;
 const FIGURES = ['restoreMs', 'verifyMs', 'loadMs', 'replayMs', 'ms'] as const;
 
 interface Run {
@@ -49,9 +54,8 @@ describe('a drill of the real examples', () => {
       const metadata = readFileSync(join(ROOT, 'examples', name, 'metadata.json'), 'utf8');
       goldenRows += (JSON.parse(metadata) as { readonly golden?: readonly unknown[] }).golden?.length ?? 0;
       const form = new FormData();
-      const file = new Blob([readFileSync(join(ROOT, 'examples', name, 'model.onnx'))]);
       for (const [field, value] of [['name', name], ['metadata', metadata], ['stage', 'production']] as const) form.set(field, value); // prettier-ignore
-      form.set('file', file, 'model.onnx');
+      for (const file of filesOf(name)) form.append('file', new Blob([readFileSync(join(ROOT, 'examples', name, file))]), file);
       expect((await fetch(`${server.origin}/api/v1/models`, { method: 'POST', body: form })).status).toBe(201);
     }
     ({ id } = (await server.ask('POST', '/api/v1/backups')).body);
@@ -63,7 +67,7 @@ describe('a drill of the real examples', () => {
 
   /** Everything of the snapshot was restored, and answered. */
   function expectGood(drilled: Record<string, number>): void {
-    expect(drilled).toMatchObject({ id, ok: true, newest: true, objects: EXAMPLES.length + 1, models: EXAMPLES.length, goldenRows });
+    expect(drilled).toMatchObject({ id, ok: true, newest: true, objects: OBJECTS, models: EXAMPLES.length, goldenRows });
     for (const figure of FIGURES) expect([figure, Number.isInteger(drilled[figure])]).toEqual([figure, true]);
     expect(drilled['bytes']).toBeGreaterThan(1000);
     expect(drilled['loadMs']).toBeGreaterThan(0);
@@ -80,9 +84,7 @@ describe('a drill of the real examples', () => {
     expect((await server.get('/api/v1/backups/latest')).body.drilled).toMatchObject({ ok: true, ms: drilled['ms'] });
     expect((await server.get('/health')).body.details.backup.drill).toMatchObject({ lastRun: { ok: true }, failed: [] });
     const { stdout } = await drill('latest');
-    expect(stdout).toMatch(
-      new RegExp(`^${id}: ${EXAMPLES.length + 1} objects, .*; ${EXAMPLES.length} models loaded, ${goldenRows} golden rows`),
-    );
+    expect(stdout).toMatch(new RegExp(`^${id}: ${OBJECTS} objects, .*; ${EXAMPLES.length} models loaded, ${goldenRows} golden rows`));
   });
 
   it('is good over HTTP, of the newest and of an older one', async () => {

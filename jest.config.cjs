@@ -63,7 +63,7 @@ module.exports = {
     '^.+\\.m?js$': ['@swc/jest', ecmascript],
   },
   transformIgnorePatterns: [`/node_modules/(?!(${esmPackages.join('|')})/)`],
-  testTimeout: 20_000,
+  testTimeout: 60_000, // ends what hangs, and not what a busy machine is slow with
   collectCoverage: covered,
   coverageProvider: 'babel',
   // main.ts, what it starts with, and the host's entry run in processes of their own: test/process drives them

@@ -51,7 +51,7 @@ export class OpenedCache {
   static async connected(redisUrl: string, settings: Partial<CacheConfig> = {}, commandMs = 2000): Promise<OpenedCache> {
     const opened = await OpenedCache.open({ ...settings, redisUrl }, commandMs);
     await opened.found();
-    await until('it hears others', () => opened.cache.figures().redis?.listening, 8000);
+    await until('it hears others', () => opened.cache.figures().redis?.listening);
     return opened;
   }
 

@@ -163,7 +163,7 @@ describeWithRedis('two tiers over a real Redis', () => {
       await until('nobody listens', () => other.cache.figures().redis?.listening === false);
       expect(await one.cache.clear()).toBe(1);
       expect(other.cache.peek(keyOf(1))?.value).toBe(valueOf(keyOf(1)));
-      await until('both listen again', () => [one, other].every(({ cache }) => cache.figures().redis?.listening), 8000);
+      await until('both listen again', () => [one, other].every(({ cache }) => cache.figures().redis?.listening));
     });
   });
 

@@ -34,7 +34,7 @@ export async function suffer(
     proxy.poison(toxic);
     await askFor(toxicMs, caller, found, () => (cache.hasSecondTier ? 'poisoned' : 'broken'));
     proxy.poison('none');
-    await until('Redis is found again', () => cache.hasSecondTier, 8000);
+    await until('Redis is found again', () => cache.hasSecondTier);
     await askFor(100, caller, found, () => 'healthy');
     return found;
   } finally {

@@ -79,9 +79,9 @@ export async function fuzzImports(runtime: Pick<ModelRuntime, 'import'>, seed: n
       if (outcome === 'deadline' || outcome === 'brought the engine down') harmful.push(`${outcome}: ${mutant.toString('base64')}`);
     });
     const gone = (): boolean => hostsOf(process.pid).length === 0;
-    await until('no host runs', gone).catch((error: Error) => findings.push(error.message));
+    await until('no host runs', gone, 5000).catch((error: Error) => findings.push(error.message));
     const clean = (): boolean => hostFolders().every((name) => before.includes(name) || worksSomewhere(name));
-    await until('no folder of a host is left', clean).catch((error: Error) => findings.push(error.message));
+    await until('no folder of a host is left', clean, 5000).catch((error: Error) => findings.push(error.message));
   } finally {
     folder.remove();
   }

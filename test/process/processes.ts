@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const TICK_MS = 10;
+/** A machine that has others to serve as well may take long. */
+const PATIENCE_MS = 20_000;
 
 /** Waits for a state. @returns the first answer that is neither false nor undefined @throws after `ms` milliseconds, with `what` in it */
-export async function until<T>(what: string, ask: () => T | Promise<T>, ms = 5000): Promise<Exclude<T, false | undefined>> {
+export async function until<T>(what: string, ask: () => T | Promise<T>, ms = PATIENCE_MS): Promise<Exclude<T, false | undefined>> {
   const deadline = performance.now() + ms;
   for (;;) {
     const answer = await ask();

@@ -26,8 +26,8 @@ export interface Ending {
 }
 
 const MAIN = join(__dirname, '..', '..', 'dist', 'main.js');
-const START_MS = 15_000;
-const END_MS = 15_000;
+const START_MS = 60_000;
+const END_MS = 60_000;
 
 /** The real server, `dist/main.js`, in a process of its own: on a free port and in a folder of its own unless the settings say otherwise. */
 export class ServerProcess {

@@ -354,6 +354,15 @@ export const LAYER_CASES: readonly CoverageCase[] = [
     ...weightsOf(FOUR),
   ),
   layer('GRU', () => layers.gru(lstmUnits), [SEQUENCE], f(gru(STEPS, THREE).at(-1) ?? [], 1, 2), ...weightsOf(THREE)),
+  layer('RNN of an LSTMCell', () => layers.rnn({ cell: layers.lstmCell(lstmUnits) }), [SEQUENCE], f(lstm(STEPS, FOUR).at(-1) ?? [], 1, 2), ...weightsOf(FOUR)), // prettier-ignore
+  layer('RNN of a GRUCell', () => layers.rnn({ cell: layers.gruCell(lstmUnits) }), [SEQUENCE], f(gru(STEPS, THREE).at(-1) ?? [], 1, 2), ...weightsOf(THREE)), // prettier-ignore
+  layer(
+    'ConvLSTM2D: of one pixel, which is an LSTM',
+    () => layers.convLstm2d({ filters: 2, kernelSize: 1, recurrentInitializer: 'zeros', recurrentActivation: 'sigmoid' }),
+    [f(STEPS.flat(), 1, 3, 1, 1, 2)],
+    f(lstm(STEPS, FOUR).at(-1) ?? [], 1, 1, 1, 2),
+    ...weightsOf(FOUR),
+  ),
   layer(
     'StackedRNNCells',
     () => layers.rnn({ cell: layers.stackedRNNCells({ cells: [layers.simpleRNNCell(units), layers.simpleRNNCell(units)] }) }),

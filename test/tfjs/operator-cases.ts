@@ -22,14 +22,14 @@ export const i = (values: readonly number[], ...shape: number[]): Block =>
   block(values, shape.length > 0 ? shape : [values.length], 'int32');
 export const b = (values: readonly number[], ...shape: number[]): Block =>
   block(values, shape.length > 0 ? shape : [values.length], 'bool');
-const scalar = (value: number, dtype: Block['dtype'] = 'float32'): Block => block([value], [], dtype);
-const int = (value: number): object => ({ i: String(value) });
-const ints = (...values: number[]): object => ({ list: { i: values.map(String) } });
-const text = (value: string): object => ({ s: Buffer.from(value).toString('base64') });
-const yes = { b: true };
+export const scalar = (value: number, dtype: Block['dtype'] = 'float32'): Block => block([value], [], dtype);
+export const int = (value: number): object => ({ i: String(value) });
+export const ints = (...values: number[]): object => ({ list: { i: values.map(String) } });
+export const text = (value: string): object => ({ s: Buffer.from(value).toString('base64') });
+export const yes = { b: true };
 
-/** @param outputs all of the node's, in their order */
-function operator(
+/** A model of one node. @param outputs all of the node's, in their order */
+export function operator(
   op: string,
   inputs: readonly Block[],
   outputs: Block | readonly Block[],

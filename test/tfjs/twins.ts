@@ -61,5 +61,7 @@ export function loopTwin(limit: number, step: number): TfjsFiles {
   const attr = { cond: { func: { name: 'below' } }, body: { func: { name: 'more' } }, T: { list: { type: ['DT_FLOAT'] } } };
   const nodes = [placeholder('x', []), { name: 'y', op: 'StatelessWhile', input: ['x'], attr }];
   const constants = Object.entries({ limit, step }).map(([name, value]) => ({ name, shape: [], values: [value] }));
-  return changed(graphFiles(nodes, constants), ({ modelTopology }) => Object.assign(modelTopology as object, { library: { function: functions } })); // prettier-ignore
+  // what only functions use is no output of the graph
+  const signature = { inputs: { x: { name: 'x:0', dtype: 'DT_FLOAT' } }, outputs: { y: { name: 'y:0', dtype: 'DT_FLOAT' } } };
+  return changed(graphFiles(nodes, constants, { signature }), ({ modelTopology }) => Object.assign(modelTopology as object, { library: { function: functions } })); // prettier-ignore
 }

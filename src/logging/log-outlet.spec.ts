@@ -9,6 +9,8 @@ import { type LogFile, LogOutlet, type LogPlace } from './log-outlet';
 const MIB = 2 ** 20;
 const FULL = '/dev/full'; // every write to it fails: ENOSPC
 
+const places: Changing[] = [];
+
 /** A place that is one of two files at a time. */
 class Changing implements LogPlace {
   readonly name = 'changing';
@@ -16,6 +18,7 @@ class Changing implements LogPlace {
   current: LogFile;
   constructor(file: LogFile) {
     this.current = file;
+    places.push(this);
   }
   async next(): Promise<LogFile> {
     await Promise.resolve();
@@ -38,7 +41,10 @@ describe(LogOutlet, () => {
     jest.spyOn(Logger.prototype, 'error').mockImplementation(tell);
     jest.spyOn(Logger.prototype, 'warn').mockImplementation(tell);
   });
-  afterEach(() => {
+  afterEach(async () => {
+    // an outlet goes on trying: by then the number of a file that is closed would be another file's
+    for (const place of places.splice(0)) place.failure = Object.assign(new Error('EPIPE'), { code: 'EPIPE' });
+    await sleep(50); // what is being written
     jest.restoreAllMocks();
     for (const { fd } of [good, full]) closeSync(fd);
   });

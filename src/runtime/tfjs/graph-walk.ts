@@ -94,7 +94,9 @@ class GraphWalk {
       );
     }
     if (BROKEN.has(op))
-      throw new TfjsRefused(`${title} has the operator "${op}", which TensorFlow.js computes wrong or not at all: export the model to ONNX`);
+      throw new TfjsRefused(
+        `${title} has the operator "${op}", which TensorFlow.js computes wrong or not at all: export the model to ONNX`,
+      );
     this.random ||= RANDOM.has(op);
     this.wasmIsWrong ||= WRONG_IN_WASM.has(op);
     const attributes = isObject(attr) ? attr : {};

@@ -169,7 +169,7 @@ export function describeRestoresBeside({ mixed, slow, objectMs }: Rounds): void 
       for (; !ended; prunes++) await other.pruner.prune('ada', { minAgeMs: 0 }).catch((error: { code?: string }) => expect(error.code).toMatch(OVERTAKEN.prune)); // prettier-ignore
       const outcome = await restoring;
       await source.close();
-      expect(prunes).toBeGreaterThan(2);
+      expect(prunes).toBeGreaterThan(0);
       expect(await findings(join(root, 'models'))).toEqual([]);
       await rm(root, { recursive: true });
       return outcome;

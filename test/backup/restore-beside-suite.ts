@@ -9,6 +9,7 @@ import type { RestoreSource } from '../../src/backup/restore/restore-source';
 import { fsck } from '../../src/models/upkeep/fsck';
 import { DurableFiles } from '../../src/storage/durable-files';
 import { Chance } from '../crash/power-cut-random';
+import { until } from '../process/processes';
 import { BackupPlace } from './backup-place';
 
 /** How much is tried. */
@@ -153,8 +154,11 @@ export function describeRestoresBeside({ mixed, slow, objectMs }: Rounds): void 
       await one.house.collector.collect('ada', { minAgeMs: -1, undeleteMs: -1 });
       await one.backup();
       const source = await opened(one, id);
+      let prunes = 0;
       const read: RestoreSource['read'] = async function* (object) {
+        const before = prunes;
         await sleep(objectMs);
+        await until('two prunes have passed', () => prunes > before + 1);
         yield* source.read(object);
       };
       let ended = false;
@@ -165,11 +169,10 @@ export function describeRestoresBeside({ mixed, slow, objectMs }: Rounds): void 
           (error: { readonly code?: string }) => error.code,
         )
         .finally(() => (ended = true));
-      let prunes = 0;
       for (; !ended; prunes++) await other.pruner.prune('ada', { minAgeMs: 0 }).catch((error: { code?: string }) => expect(error.code).toMatch(OVERTAKEN.prune)); // prettier-ignore
       const outcome = await restoring;
       await source.close();
-      expect(prunes).toBeGreaterThan(0);
+      expect(prunes).toBeGreaterThan(2);
       expect(await findings(join(root, 'models'))).toEqual([]);
       await rm(root, { recursive: true });
       return outcome;

@@ -1,3 +1,4 @@
+import { leftInCircle } from './circle';
 import { BROKEN, CONTROL, FORESTS, OPERATORS, RANDOM, WRONG_IN_WASM } from './graph-operators';
 import { isObject, type JsonObject, listAt, nameAt, objectAt, quoted } from './json-values';
 import { TfjsRefused } from './tfjs-refused';
@@ -134,25 +135,12 @@ function refuseShape(attribute: unknown, title: string): void {
     throw new TfjsRefused(`${title} takes an input of ${elements} numbers: more than ${MAX_ELEMENTS} are not served`);
 }
 
-/** Takes away what waits for nothing; what leads back to the start of a loop is no circle. */
+/** What leads back to the start of a loop is no circle. */
 function refuseCircle(nodes: ReadonlyMap<string, JsonObject>, inputs: ReadonlyMap<string, readonly string[]>): void {
-  const users = new Map<string, string[]>([...nodes.keys()].map((name) => [name, []]));
-  const waiting = new Map<string, number>();
-  for (const [name, from] of inputs) {
+  const needs = [...inputs].map(([name, from]) => {
     const loops = nodes.get(name)?.['op'] === LOOP_START;
-    const needs = from.filter((each) => nodes.has(each) && !(loops && nodes.get(each)?.['op'] === 'NextIteration'));
-    waiting.set(name, needs.length);
-    for (const each of needs) users.get(each)?.push(name);
-  }
-  const ready = [...waiting].filter(([, count]) => count === 0).map(([name]) => name);
-  for (let name = ready.pop(); name !== undefined; name = ready.pop()) {
-    waiting.delete(name);
-    for (const user of users.get(name) ?? []) {
-      const left = (waiting.get(user) as number) - 1;
-      waiting.set(user, left);
-      if (left === 0) ready.push(user);
-    }
-  }
-  const [circular] = waiting.keys();
+    return [name, from.filter((each) => nodes.has(each) && !(loops && nodes.get(each)?.['op'] === 'NextIteration'))] as const;
+  });
+  const circular = leftInCircle(new Map(needs));
   if (circular !== undefined) throw new TfjsRefused(`the node ${quoted(circular)} waits for its own output: the graph has a circle`);
 }

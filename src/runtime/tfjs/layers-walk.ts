@@ -1,3 +1,4 @@
+import { leftInCircle } from './circle';
 import { isObject, type JsonObject, listAt, nameAt, objectAt, quoted } from './json-values';
 import { ACTIVATIONS, BROKEN_LAYERS, CONTAINERS, LAYERS, LAYERS_WRONG_IN_WASM } from './layer-classes';
 import { TfjsRefused } from './tfjs-refused';
@@ -139,7 +140,9 @@ function walkCalls(layers: readonly JsonObject[], config: JsonObject, title: str
     const missing = from.find((call) => !nodes.has(keyOf(call)));
     if (missing !== undefined) throw new TfjsRefused(`the layer ${quoted(nameOf(key))} takes its input from ${quoted(missing.layer)}, which is no layer of ${title}`); // prettier-ignore
   }
-  refuseCircle(nodes);
+  const circular = leftInCircle(new Map([...nodes].map(([key, from]) => [key, from.map(keyOf)])));
+  if (circular !== undefined)
+    throw new TfjsRefused(`the layer ${quoted(nameOf(circular))} waits for its own output: the graph has a circle`);
   for (const key of ['input_layers', 'output_layers']) {
     const ends = listAt(config[key], `${key} of ${title}`);
     if (ends.length === 0) throw new TfjsRefused(`${title} has no ${key}`);
@@ -168,31 +171,6 @@ function callOf(value: unknown, title: string): Call {
 
 function isIndex(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-/** Takes away what waits for nothing, until nothing is left or all that is left waits for itself. */
-function refuseCircle(nodes: ReadonlyMap<string, readonly Call[]>): void {
-  const waiting = new Map([...nodes].map(([key, from]) => [key, from.length]));
-  const users = new Map<string, string[]>();
-  for (const [key, from] of nodes) for (const call of from) usersOf(keyOf(call), users).push(key);
-  const ready = [...waiting].filter(([, count]) => count === 0).map(([key]) => key);
-  for (let key = ready.pop(); key !== undefined; key = ready.pop()) {
-    waiting.delete(key);
-    for (const user of users.get(key) ?? []) {
-      const left = (waiting.get(user) as number) - 1;
-      waiting.set(user, left);
-      if (left === 0) ready.push(user);
-    }
-  }
-  const [circular] = waiting.keys();
-  if (circular !== undefined)
-    throw new TfjsRefused(`the layer ${quoted(nameOf(circular))} waits for its own output: the graph has a circle`);
-}
-
-function usersOf(key: string, users: Map<string, string[]>): string[] {
-  const known = users.get(key) ?? [];
-  users.set(key, known);
-  return known;
 }
 
 function keyOf({ layer, at }: Call): string {
